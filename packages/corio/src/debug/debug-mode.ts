@@ -1,0 +1,113 @@
+import { Handle, type TimerHandle } from "../scheduling/handle.js";
+import type { Ready } from "../scheduling/ready-queue.js";
+import type { LoopObserver } from "../scheduling/scheduler.js";
+import type { EventLoop } from "../loop/event-loop.js";
+import type { Future } from "../tasks/future.js";
+import { Task } from "../tasks/task.js";
+
+interface Trace {
+  readonly stack?: string;
+}
+
+/**
+ * @internal What debug mode adds to a loop: callbacks that hold it for long are named; tasks know where they were made and where
+ * they wait; cancellations that were swallowed, or that take long, and timeouts without effect are told.
+ */
+export class DebugMode implements LoopObserver {
+  readonly #loop: EventLoop;
+  readonly #origins = new WeakMap<Future<unknown>, Trace>();
+  readonly #places = new WeakMap<Future<unknown>, Trace>();
+  readonly #cancelled = new Map<Task<unknown>, TimerHandle>();
+
+  constructor(loop: EventLoop) {
+    this.#loop = loop;
+  }
+
+  run(entry: Ready): void {
+    const start = this.#loop.time();
+    entry._run();
+    const duration = this.#loop.time() - start;
+    if (duration < this.#loop.slowCallbackDuration) return;
+    this.#loop.reporter.warn(`Executing ${this.#name(entry)} took ${duration.toFixed(1)} ms: the loop could do nothing else`);
+  }
+
+  taskMade(task: Task<unknown>): void {
+    this.#origins.set(task, trace(DebugMode.prototype.taskMade));
+  }
+
+  waits(task: Task<unknown>): void {
+    this.#places.set(task, trace(DebugMode.prototype.waits));
+  }
+
+  cancelRequested(task: Task<unknown>): void {
+    if (this.#cancelled.has(task) || this.#loop.closed) return;
+    const ms = this.#loop.slowCancellationDuration;
+    const timer = this.#loop.callLater(ms, () => {
+      const where = this.#loop.running ? task.getStack().map((line) => `\n    ${line}`) : [];
+      this.#loop.reporter.warn(
+        `${this.#name(task)} still runs ${ms} ms after it was cancelled; it ${waitsFor(task)}${where.join("")}`,
+      );
+    });
+    this.#cancelled.set(task, timer);
+  }
+
+  taskEnds(task: Task<unknown>, normally: boolean): void {
+    this.#places.delete(task);
+    this.#cancelled.get(task)?.cancel();
+    this.#cancelled.delete(task);
+    if (!normally || task.cancelling === 0) return;
+    this.#loop.reporter.warn(
+      `${this.#name(task)} was cancelled and ended normally: a catch swallowed the CancelledError. ` +
+        "Write `if (isCancelled(error)) throw error` in it",
+    );
+  }
+
+  timeoutIgnored(task: Task<unknown>, ms: number): void {
+    this.#loop.reporter.warn(
+      `a timeout of ${ms} ms expired in ${this.#name(task)}, and its body ended normally all the same: ` +
+        "a catch swallowed the CancelledError",
+    );
+  }
+
+  originOf(future: Future<unknown>): string | undefined {
+    return frames(this.#origins.get(future)?.stack);
+  }
+
+  placeOf(task: Task<unknown>): string | undefined {
+    return frames(this.#places.get(task)?.stack);
+  }
+
+  #name(entry: Ready): string {
+    if (entry instanceof Task) {
+      const origin = this.originOf(entry);
+      return `${entry.name}${origin === undefined ? "" : ` (created ${origin.split("\n")[0]?.trim()})`}`;
+    }
+    const callback = entry instanceof Handle ? entry._callback : (entry as { fn?: () => void }).fn;
+    return `callback ${callback?.name || "(anonymous)"}`;
+  }
+}
+
+function waitsFor(task: Task<unknown>): string {
+  const { waitingFor } = task;
+  return waitingFor === undefined ? "is ready to run" : `waits for ${waitingFor._inspectName()}`;
+}
+
+/** The stack from here; the engine writes it out only if it is asked for. */
+function trace(above: (...args: never[]) => unknown): Trace {
+  const { captureStackTrace } = Error as unknown as { captureStackTrace?: (target: object, above: unknown) => void };
+  if (captureStackTrace === undefined) return new Error();
+  const target: Trace = {};
+  captureStackTrace(target, above);
+  return target;
+}
+
+/** The frames of a stack that are not the core's own. */
+function frames(stack: string | undefined): string | undefined {
+  return stack
+    ?.split("\n")
+    .slice(1)
+    .filter((line) => !CORE.test(line))
+    .join("\n");
+}
+
+const CORE = / at (new )?(\w*Task|EventLoop|TaskGroup|\w*Future|createTask|ensureFuture|Leaf|NamedCoroutine)\b[^/]*\(|next \(<anonymous>\)$/;

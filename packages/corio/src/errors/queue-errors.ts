@@ -1,0 +1,28 @@
+import { CorioError } from "./corio-error.js";
+
+/** `getNowait()` found the queue empty. */
+export class QueueEmpty extends CorioError {
+  override readonly name: string = "QueueEmpty";
+
+  constructor(message = "the queue is empty: `yield* queue.get()` waits for an item") {
+    super("ERR_CORIO_QUEUE_EMPTY", message);
+  }
+}
+
+/** `putNowait()` found the queue full. */
+export class QueueFull extends CorioError {
+  override readonly name: string = "QueueFull";
+
+  constructor(message = "the queue is full: `yield* queue.put(item)` waits for room") {
+    super("ERR_CORIO_QUEUE_FULL", message);
+  }
+}
+
+/** The queue was shut down: nothing can be put any more and, once it is empty, nothing can be got. */
+export class QueueShutDown extends CorioError {
+  override readonly name: string = "QueueShutDown";
+
+  constructor(message = "the queue was shut down") {
+    super("ERR_CORIO_QUEUE_SHUT_DOWN", message);
+  }
+}

@@ -1,0 +1,52 @@
+import { CorioError } from "./corio-error.js";
+
+/**
+ * A future or a task was asked for what its state does not allow: a result before there is one, a second result.
+ *
+ * @see https://docs.python.org/3/library/asyncio-exceptions.html#asyncio.InvalidStateError
+ */
+export class InvalidStateError extends CorioError {
+  override readonly name: string = "InvalidStateError";
+
+  constructor(message = "the operation is not allowed in this state") {
+    super("ERR_CORIO_INVALID_STATE", message);
+  }
+}
+
+/** A function that needs a running loop was called where none is running. */
+export class NoRunningLoopError extends CorioError {
+  override readonly name: string = "NoRunningLoopError";
+
+  constructor(message = NO_RUNNING_LOOP) {
+    super("ERR_CORIO_NO_RUNNING_LOOP", message);
+  }
+}
+
+const NO_RUNNING_LOOP =
+  "no running event loop here: call this from a coroutine that run(main) drives. In a callback of the host (a timer, " +
+  "an event listener) keep the loop first: `const loop = getRunningLoop()`, then `loop.createTask(…)` or `{ loop }`";
+
+/**
+ * Nothing is left that could ever wake the tasks that a run waits for. The message lists every task and what it waits
+ * for; `tasks` has the same as data.
+ */
+export class DeadlockError extends CorioError {
+  override readonly name: string = "DeadlockError";
+
+  constructor(message: string) {
+    super("ERR_CORIO_DEADLOCK", message);
+  }
+}
+
+/**
+ * A barrier was broken while a task waited at it, or is broken already.
+ *
+ * @see https://docs.python.org/3/library/asyncio-sync.html#asyncio.BrokenBarrierError
+ */
+export class BrokenBarrierError extends CorioError {
+  override readonly name: string = "BrokenBarrierError";
+
+  constructor(message = "the barrier is broken: call `yield* barrier.reset()` before it is used again") {
+    super("ERR_CORIO_BROKEN_BARRIER", message);
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, typeError } from "../errors/corio-error.js";
+import { requireTask } from "../loop/ensure-future.js";
+import type { Reporter } from "../loop/event-loop.js";
+import { running } from "../scheduling/running.js";
+import { Future } from "../tasks/future.js";
+import { Task } from "../tasks/task.js";
+
+/** A future, where it is, and who waits for it, who waits for them, and so on. */
+export interface CallGraph {
+  readonly future: Future<unknown>;
+  /** Of a task: where it is, innermost first, as `task.getStack()` says. */
+  readonly callStack: readonly string[];
+  readonly awaitedBy: readonly CallGraph[];
+}
+
+/**
+ * Captures who waits for a future or a task.
+ *
+ * @param future default the current task
+ * @param options `limit`: at most so many lines of each stack
+ * @throws a `TypeError` for what is no future; a `CorioError` where there is no current task
+ * @see https://docs.python.org/3/library/asyncio-graph.html#asyncio.capture_call_graph
+ */
+export function captureCallGraph(
+  future: Future<unknown> = requireTask("captureCallGraph()"),
+  options?: { limit?: number },
+): CallGraph {
+  if (!(future instanceof Future)) {
+    throw typeError("CALL_GRAPH", `captureCallGraph takes a future or a task, not ${describe(future)}`);
+  }
+  return {
+    future,
+    callStack: future instanceof Task ? future.getStack(options) : [],
+    awaitedBy: [...future.awaitedBy].map((awaiter) => captureCallGraph(awaiter, options)),
+  };
+}
+
+/**
+ * The call graph of a future or a task as text.
+ *
+ * @param future default the current task
+ * @returns lines, indented by level; an empty text where there is no current task
+ * @see https://docs.python.org/3/library/asyncio-graph.html#asyncio.format_call_graph
+ */
+export function formatCallGraph(future?: Future<unknown>, options?: { limit?: number }): string {
+  if (future === undefined && running.task === undefined) return "";
+  return lines(captureCallGraph(future, options), "").join("\n");
+}
+
+/**
+ * Reports the call graph of a future or a task.
+ *
+ * @param future default the current task
+ * @param options `reporter`: default that of the future's loop
+ * @see https://docs.python.org/3/library/asyncio-graph.html#asyncio.print_call_graph
+ */
+export function printCallGraph(future?: Future<unknown>, options?: { limit?: number; reporter?: Reporter }): void {
+  const text = formatCallGraph(future, options);
+  const reporter = options?.reporter ?? (future ?? requireTask("printCallGraph()")).loop.reporter;
+  reporter.warn(text);
+}
+
+function lines(graph: CallGraph, indent: string): string[] {
+  const stack = graph.callStack.map((line) => `${indent}    ${line}`);
+  const awaiters = graph.awaitedBy.flatMap((awaiter) => lines(awaiter, `${indent}    `));
+  return [
+    `${indent}* ${graph.future._inspectName()}`,
+    ...(stack.length > 0 ? [`${indent}  + Call stack:`, ...stack] : []),
+    ...(awaiters.length > 0 ? [`${indent}  + Awaited by:`, ...awaiters] : []),
+  ];
+}

@@ -1,0 +1,141 @@
+import { describe, typeError } from "../errors/corio-error.js";
+import { QueueShutDown } from "../errors/queue-errors.js";
+import { ensureFuture } from "../loop/ensure-future.js";
+import { Queue } from "../queues/queue.js";
+import { type Coroutine, isCoroutine } from "../tasks/coroutine.js";
+import { AsyncGenerator } from "./async-generator.js";
+
+/** What can be iterated: an asynchronous generator, a queue, native asynchronous and synchronous iterables. */
+export type Source<T> = AsyncGenerator<T, unknown, void> | Queue<T> | AsyncIterable<T> | Iterable<T>;
+
+/** Steps through a source: `while (yield* it.next()) use(it.value)`. */
+export interface Cursor<T> {
+  /**
+   * Goes on to the next item, and waits for it.
+   *
+   * @returns whether there is one
+   *
+   * *If cancelled*, so is what it waits for; no item of a queue is lost.
+   */
+  next(): Coroutine<boolean>;
+  /** The current item; `undefined` before the first `next()`. */
+  readonly value: T;
+}
+
+/** @internal A cursor that can be left. */
+export interface Closable<T> extends Cursor<T> {
+  close(): Coroutine<void>;
+}
+
+/** @internal The cursor of a source. */
+export function cursorOf<T>(source: Source<T>): Closable<T> {
+  if (source instanceof Queue) return new QueueCursor(source);
+  if (source instanceof AsyncGenerator) return new GeneratorCursor(source as AsyncGenerator<T, unknown, void>);
+  const { [Symbol.asyncIterator]: asynchronous } = (source ?? {}) as Partial<AsyncIterable<T>>;
+  if (typeof asynchronous === "function") return new AsyncCursor(asynchronous.call(source));
+  const { [Symbol.iterator]: synchronous } = Object(source ?? {}) as Partial<Iterable<T>>;
+  if (typeof synchronous === "function" && !isCoroutine(source)) return new SyncCursor(synchronous.call(source));
+  throw typeError("ITERATE", `iterate takes an iterable, not ${describe(source)}${isCoroutine(source) ? ": await the coroutine first" : ""}`);
+}
+
+abstract class BaseCursor<T> implements Closable<T> {
+  value: T = undefined as T;
+  protected over = false;
+
+  *next(): Coroutine<boolean> {
+    if (this.over) return false;
+    try {
+      const answer = yield* this.step();
+      if (answer.done !== true) {
+        this.value = answer.value;
+        return true;
+      }
+    } catch (error) {
+      this.failed(error);
+    }
+    this.over = true;
+    return false;
+  }
+
+  protected abstract step(): Coroutine<IteratorResult<T, unknown>>;
+
+  /** What an error of `step` means; most mean themselves. */
+  protected failed(error: unknown): void {
+    throw error;
+  }
+
+  abstract close(): Coroutine<void>;
+}
+
+class QueueCursor<T> extends BaseCursor<T> {
+  readonly #queue: Queue<T>;
+
+  constructor(queue: Queue<T>) {
+    super();
+    this.#queue = queue;
+  }
+
+  protected *step(): Coroutine<IteratorResult<T, unknown>> {
+    return { done: false, value: yield* this.#queue.get() };
+  }
+
+  protected override failed(error: unknown): void {
+    if (!(error instanceof QueueShutDown)) throw error;
+  }
+
+  *close(): Coroutine<void> {}
+}
+
+class GeneratorCursor<T> extends BaseCursor<T> {
+  readonly #generator: AsyncGenerator<T, unknown, void>;
+
+  constructor(generator: AsyncGenerator<T, unknown, void>) {
+    super();
+    this.#generator = generator;
+  }
+
+  protected step(): Coroutine<IteratorResult<T, unknown>> {
+    return this.#generator.next();
+  }
+
+  *close(): Coroutine<void> {
+    yield* this.#generator.return(undefined);
+  }
+}
+
+class AsyncCursor<T> extends BaseCursor<T> {
+  readonly #iterator: AsyncIterator<T>;
+
+  constructor(iterator: AsyncIterator<T>) {
+    super();
+    this.#iterator = iterator;
+  }
+
+  protected *step(): Coroutine<IteratorResult<T, unknown>> {
+    return yield* ensureFuture(this.#iterator.next());
+  }
+
+  *close(): Coroutine<void> {
+    if (this.over || this.#iterator.return === undefined) return;
+    this.over = true;
+    yield* ensureFuture(this.#iterator.return());
+  }
+}
+
+class SyncCursor<T> extends BaseCursor<T> {
+  readonly #iterator: Iterator<T>;
+
+  constructor(iterator: Iterator<T>) {
+    super();
+    this.#iterator = iterator;
+  }
+
+  protected *step(): Coroutine<IteratorResult<T, unknown>> {
+    return this.#iterator.next();
+  }
+
+  *close(): Coroutine<void> {
+    if (!this.over) this.#iterator.return?.();
+    this.over = true;
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, rangeError, typeError } from "../errors/corio-error.js";
+import { ExceptionGroup } from "../errors/exception-group.js";
+import { coroutineFor } from "../loop/ensure-future.js";
+import { getRunningLoop } from "../scheduling/running.js";
+import { TaskGroup } from "../scopes/task-group.js";
+import { within } from "../scopes/within.js";
+import { Semaphore } from "../sync/semaphore.js";
+import type { Awaitable, Coroutine } from "../tasks/coroutine.js";
+import { type Cursor, cursorOf, type Source } from "./cursor.js";
+import { Iteration } from "./iterate.js";
+
+/**
+ * Runs a coroutine for each item, so many at once, and gives the results in the order of the items (elsewhere: p-map). Items
+ * are taken from the source only when there is room for them.
+ *
+ * When one fails, the others are cancelled; `map` fails with that error once they have ended.
+ *
+ * @param items an iterable, or an asynchronous one as for `iterate`
+ * @param fn makes the coroutine of an item; also gets its index
+ * @param options `concurrency`: how many run at once; default no limit
+ *
+ * *If cancelled*, all that run are cancelled and waited for.
+ * @example
+ * const pages = yield* map(urls, (url) => download(url), { concurrency: 10 });
+ */
+export function map<T, R>(
+  items: Source<T>,
+  fn: (item: T, index: number) => Awaitable<R>,
+  options?: { concurrency?: number | undefined },
+): Coroutine<R[]> {
+  const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY;
+  if (typeof fn !== "function") throw typeError("MAP", `map takes a function, not ${describe(fn)}: map(items, (item) => work(item))`);
+  if (!(concurrency >= 1)) throw rangeError("CONCURRENCY", `concurrency is 1 or more, not ${describe(concurrency)}`);
+  const cursor = cursorOf(items);
+  return within(new Iteration(cursor), () => mapAll(cursor, fn, concurrency));
+}
+
+function* mapAll<T, R>(cursor: Cursor<T>, fn: (item: T, index: number) => Awaitable<R>, concurrency: number): Coroutine<R[]> {
+  const results: R[] = [];
+  const permits = new Semaphore(concurrency);
+
+  function* work(item: T, index: number): Coroutine<void> {
+    try {
+      results[index] = yield* coroutineFor(fn(item, index), "map(items, fn)");
+    } finally {
+      permits.release();
+    }
+  }
+
+  try {
+    yield* within(new TaskGroup(), function* (group) {
+      for (let index = 0; ; index++) {
+        yield* permits.acquire();
+        if (!(yield* cursor.next())) return;
+        group.createTask(work(cursor.value, index));
+      }
+    });
+  } catch (error) {
+    throw error instanceof ExceptionGroup ? firstOf(error) : error;
+  }
+  return results;
+}
+
+/** The error that failed the whole; what the others threw while they were cancelled is reported. */
+function firstOf(group: ExceptionGroup): unknown {
+  const [first, ...others] = group.errors;
+  for (const exception of others) {
+    getRunningLoop().callExceptionHandler({ message: "map had failed already when another item threw", exception });
+  }
+  return first;
+}

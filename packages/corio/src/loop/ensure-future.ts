@@ -1,0 +1,98 @@
+import { misuse, rangeError } from "../errors/corio-error.js";
+import { NoRunningLoopError } from "../errors/state-errors.js";
+import { getRunningLoop, running } from "../scheduling/running.js";
+import { notAwaitable } from "../tasks/brand.js";
+import { type Awaitable, type Coroutine, closeCoroutine, coroutineOf, isCoroutine, type Main } from "../tasks/coroutine.js";
+import { Future } from "../tasks/future.js";
+import { futureOf, isThenable } from "../tasks/promise-future.js";
+import type { Task, TaskOptions } from "../tasks/task.js";
+import type { EventLoop } from "./event-loop.js";
+
+/**
+ * Makes a future of any awaitable: a task of a coroutine, a future of a promise; a future stays what it is.
+ *
+ * @param options `loop`: default the running loop
+ * @throws a `TypeError` for what cannot be awaited, a `RangeError` if a future belongs to another loop
+ * @see https://docs.python.org/3/library/asyncio-future.html#asyncio.ensure_future
+ */
+export function ensureFuture<T>(awaitable: Awaitable<T>, options?: { loop?: EventLoop | undefined }): Future<T> {
+  if (awaitable instanceof Future) {
+    if (options?.loop !== undefined && awaitable.loop !== options.loop) {
+      throw rangeError("OTHER_LOOP", "The future belongs to a different loop than the one specified as the loop argument");
+    }
+    return awaitable as Future<T>;
+  }
+  if (isCoroutine(awaitable)) return loopFor(awaitable, options?.loop).createTask(awaitable as Coroutine<T>);
+  if (!isThenable(awaitable)) return notAwaitable(awaitable, "an awaitable is required");
+  const loop = options?.loop ?? getRunningLoop();
+  loop._checkOpen();
+  return futureOf(awaitable as PromiseLike<T>, loop);
+}
+
+/**
+ * Runs a coroutine as a task of the running loop: it starts in the next iteration, and runs while its creator goes on.
+ * Other libraries call this spawn or fork. Better still, create it in a `TaskGroup`, which waits for it.
+ *
+ * @param main a coroutine, a function that makes it, or another awaitable
+ * @param options `name`, `context`, `eagerStart`, `signal`: see {@link TaskOptions}
+ * @throws a NoRunningLoopError where no loop is running; the coroutine is closed then
+ * @example
+ * const task = createTask(worker("A"));
+ * // … meanwhile it runs …
+ * const result = yield* task;
+ * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
+ */
+export function createTask<T>(main: Main<T>, options?: TaskOptions): Task<T> {
+  return loopFor(main, undefined).createTask(main, options);
+}
+
+function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
+  const found = loop ?? running.loop;
+  if (found !== undefined) return found;
+  if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main)) notAwaitable(main, "createTask(main)");
+  closeCoroutine(main);
+  throw new NoRunningLoopError();
+}
+
+/** @internal The coroutine to drive for a `Main`: what is another awaitable is awaited by one. */
+export function coroutineFor<T>(main: Main<T>, call: string): Coroutine<T> {
+  const coroutine = coroutineOf(main, call);
+  if (coroutine !== undefined) return coroutine;
+  if (!(main instanceof Future) && !isThenable(main)) return notAwaitable(main, call);
+  return awaitIt(main as Awaitable<T>);
+}
+
+function* awaitIt<T>(awaitable: Awaitable<T>): Coroutine<T> {
+  return yield* ensureFuture(awaitable);
+}
+
+/** @internal The task that is running. */
+export function requireTask(what: string): Task<unknown> {
+  if (running.task !== undefined) return running.task;
+  throw misuse("OUTSIDE_TASK", `${what} should be used inside a task: in a coroutine that run() or createTask() drives`);
+}
+
+/**
+ * The task that is running.
+ *
+ * @param loop with it, the answer is `undefined` where no task of that loop is running
+ * @throws a NoRunningLoopError outside of a loop, and a `CorioError` outside of a task, unless a loop is given
+ * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.current_task
+ */
+export function currentTask(): Task<unknown>;
+export function currentTask(loop: EventLoop): Task<unknown> | undefined;
+export function currentTask(loop?: EventLoop): Task<unknown> | undefined {
+  if (loop !== undefined) return running.loop === loop ? running.task : undefined;
+  getRunningLoop();
+  return requireTask("currentTask()");
+}
+
+/**
+ * The tasks of a loop that are not done.
+ *
+ * @param loop default the running loop
+ * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.all_tasks
+ */
+export function allTasks(loop: EventLoop = getRunningLoop()): Set<Task<unknown>> {
+  return new Set(loop._tasks);
+}

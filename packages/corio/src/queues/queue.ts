@@ -1,0 +1,300 @@
+import { describe, rangeError, typeError } from "../errors/corio-error.js";
+import { QueueEmpty, QueueFull, QueueShutDown } from "../errors/queue-errors.js";
+import type { EventLoop } from "../loop/event-loop.js";
+import { getRunningLoop, running } from "../scheduling/running.js";
+import { Event } from "../sync/event.js";
+import { WaitQueue, type Waiter } from "../sync/wait-queue.js";
+import { type Coroutine, Leaf } from "../tasks/coroutine.js";
+
+/** Where a queue keeps its items; decides in which order they come out. */
+export interface QueueStore<T> {
+  readonly size: number;
+  put(item: T): void;
+  /** Takes the next one; there is one. */
+  get(): T;
+}
+
+/** Options of a queue. */
+export interface QueueOptions {
+  /** How many items it holds at most; default, and for 0 and below, without limit. */
+  maxSize?: number | undefined;
+}
+
+/**
+ * Passes items from tasks that put to tasks that get, first in, first out. With `maxSize` it holds fast producers back.
+ *
+ * Also an iterable of the items, for `iterate` and `forEach` and, in plain async code, for `for await`; it ends when the
+ * queue is shut down and empty.
+ *
+ * @example
+ * const queue = new Queue<string>({ maxSize: 100 });
+ * createTask(function* () {
+ *   yield* forEach(queue, function* (line) { yield* handle(line); queue.taskDone(); });
+ * });
+ * yield* queue.put("hello");
+ * yield* queue.join();
+ * queue.shutdown();
+ * @see https://docs.python.org/3/library/asyncio-queue.html#asyncio.Queue
+ */
+export class Queue<T> {
+  readonly #maxSize: number;
+  readonly #items: QueueStore<T>;
+  readonly #getters = new WaitQueue(this);
+  readonly #putters = new WaitQueue(this);
+  readonly #finished = new Event();
+  #unfinished = 0;
+  #shutDown = false;
+
+  constructor(options?: QueueOptions) {
+    const maxSize = options?.maxSize ?? 0;
+    if (typeof options === "number") throw typeError("QUEUE_OPTIONS", `write new Queue({ maxSize: ${options} })`);
+    if (typeof maxSize !== "number" || Number.isNaN(maxSize)) {
+      throw rangeError("QUEUE_SIZE", `maxSize is a number, not ${describe(maxSize)}`);
+    }
+    this.#maxSize = maxSize;
+    this.#items = this.createStore();
+    this.#finished.set();
+  }
+
+  /** Makes what the items are kept in; a subclass gives another order. */
+  protected createStore(): QueueStore<T> {
+    return new FifoStore<T>();
+  }
+
+  /** How many items it holds at most; 0 and below mean without limit. */
+  get maxSize(): number {
+    return this.#maxSize;
+  }
+
+  /** How many items it holds. */
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** Whether it holds none. */
+  get empty(): boolean {
+    return this.#items.size === 0;
+  }
+
+  /** Whether it holds as many as it may. */
+  get full(): boolean {
+    return this.#maxSize > 0 && this.#items.size >= this.#maxSize;
+  }
+
+  /** How many tasks wait to get. */
+  get getters(): number {
+    return this.#getters.size;
+  }
+
+  /** How many tasks wait to put. */
+  get putters(): number {
+    return this.#putters.size;
+  }
+
+  /**
+   * Puts an item, and waits for room if there is none.
+   *
+   * @throws QueueShutDown if the queue is shut down, also while it waits
+   *
+   * *If cancelled*, the item was not put.
+   */
+  put(item: T): Coroutine<void> {
+    return new Put(this, item) as unknown as Coroutine<void>;
+  }
+
+  /**
+   * Puts an item at once. Works from any callback of the host.
+   *
+   * @throws QueueFull if there is no room, QueueShutDown if the queue is shut down
+   */
+  putNowait(item: T): void {
+    if (this.#shutDown) throw new QueueShutDown();
+    if (this.full) throw new QueueFull();
+    this.#items.put(item);
+    this.#unfinished++;
+    this.#finished.clear();
+    this.#getters.release();
+  }
+
+  /**
+   * Takes the next item, and waits for one if there is none.
+   *
+   * @throws QueueShutDown if the queue is shut down and empty, also while it waits
+   *
+   * *If cancelled*, no item was taken.
+   */
+  get(): Coroutine<T> {
+    return new Get(this) as unknown as Coroutine<T>;
+  }
+
+  /**
+   * Takes the next item at once.
+   *
+   * @throws QueueEmpty if there is none; QueueShutDown if the queue is shut down as well
+   */
+  getNowait(): T {
+    if (this.empty) throw this.#shutDown ? new QueueShutDown() : new QueueEmpty();
+    const item = this.#items.get();
+    this.#putters.release();
+    return item;
+  }
+
+  /**
+   * Says that an item that was taken has been dealt with; `join` waits for that.
+   *
+   * @throws a `RangeError` if it is called more often than there were items
+   */
+  taskDone(): void {
+    if (this.#unfinished <= 0) {
+      throw rangeError("TASK_DONE", "taskDone() called too many times: call it once for each item that was taken");
+    }
+    if (--this.#unfinished === 0) this.#finished.set();
+  }
+
+  /**
+   * Waits until every item that was put has been taken and dealt with.
+   *
+   * *If cancelled*, nothing changes.
+   */
+  *join(): Coroutine<void> {
+    if (this.#unfinished > 0) yield* this.#finished.wait();
+  }
+
+  /**
+   * Shuts the queue down: nothing can be put any more, and those who wait to put get QueueShutDown. What it holds can still
+   * be taken; then those who get have QueueShutDown as well.
+   *
+   * @param immediate drops what it holds, and counts it as dealt with; default false
+   * @see https://docs.python.org/3/library/asyncio-queue.html#asyncio.Queue.shutdown
+   */
+  shutdown(immediate = false): void {
+    this.#shutDown = true;
+    if (immediate) {
+      while (!this.empty) {
+        this.#items.get();
+        if (this.#unfinished > 0) this.#unfinished--;
+      }
+      if (this.#unfinished === 0) this.#finished.set();
+    }
+    while (this.#getters.release());
+    while (this.#putters.release());
+  }
+
+  /** The items, for `for await` in plain async code; ends when the queue is shut down and empty. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
+    let loop: EventLoop | undefined = running.loop;
+    return {
+      next: async (): Promise<IteratorResult<T, undefined>> => {
+        loop ??= getRunningLoop();
+        try {
+          return { done: false, value: await loop.createTask(this.get()) };
+        } catch (error) {
+          if (error instanceof QueueShutDown) return { done: true, value: undefined };
+          throw error;
+        }
+      },
+      return: async () => ({ done: true, value: undefined }),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** @internal */
+  get _shutDown(): boolean {
+    return this.#shutDown;
+  }
+
+  /** @internal */
+  *_waitToPut(item: T): Coroutine<void> {
+    while (this.full && !this.#shutDown) {
+      const putter = this.#putters.join();
+      try {
+        yield* putter;
+      } catch (error) {
+        this.#giveUp(putter, this.#putters, !this.full);
+        throw error;
+      }
+    }
+    this.putNowait(item);
+  }
+
+  /** @internal */
+  *_waitToGet(): Coroutine<T> {
+    while (this.empty && !this.#shutDown) {
+      const getter = this.#getters.join();
+      try {
+        yield* getter;
+      } catch (error) {
+        this.#giveUp(getter, this.#getters, !this.empty);
+        throw error;
+      }
+    }
+    return this.getNowait();
+  }
+
+  // A waiter that was woken and is cancelled before it runs passes the wake-up on.
+  #giveUp(waiter: Waiter, queue: WaitQueue, another: boolean): void {
+    const woken = waiter.done && !waiter.cancelled;
+    queue.leave(waiter);
+    if (woken && another) queue.release();
+  }
+}
+
+/** First in, first out: an array whose taken front is cut off when it is as long as the rest. */
+class FifoStore<T> implements QueueStore<T> {
+  #items: (T | undefined)[] = [];
+  #taken = 0;
+
+  get size(): number {
+    return this.#items.length - this.#taken;
+  }
+
+  put(item: T): void {
+    this.#items.push(item);
+  }
+
+  get(): T {
+    const item = this.#items[this.#taken] as T;
+    this.#items[this.#taken++] = undefined;
+    if (this.#taken === this.#items.length) {
+      this.#items.length = 0;
+      this.#taken = 0;
+    } else if (this.#taken > 1024 && this.#taken * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return item;
+  }
+}
+
+class Put<T> extends Leaf<void> {
+  readonly #queue: Queue<T>;
+  readonly #item: T;
+
+  constructor(queue: Queue<T>, item: T) {
+    super();
+    this.#queue = queue;
+    this.#item = item;
+  }
+
+  protected begin(): IteratorResult<unknown, void> {
+    if (this.#queue.full && !this.#queue._shutDown) return this.waitIn(this.#queue._waitToPut(this.#item));
+    this.#queue.putNowait(this.#item);
+    return { done: true, value: undefined };
+  }
+}
+
+class Get<T> extends Leaf<T> {
+  readonly #queue: Queue<T>;
+
+  constructor(queue: Queue<T>) {
+    super();
+    this.#queue = queue;
+  }
+
+  protected begin(): IteratorResult<unknown, T> {
+    if (this.#queue.empty && !this.#queue._shutDown) return this.waitIn(this.#queue._waitToGet());
+    return { done: true, value: this.#queue.getNowait() };
+  }
+}

@@ -1,0 +1,81 @@
+import { type Context, contexts, enterContext, leaveContext } from "../context/context.js";
+import type { Ready } from "./ready-queue.js";
+import type { Scheduler } from "./scheduler.js";
+import type { Timer } from "./timers.js";
+
+/**
+ * A callback that a loop is going to call.
+ *
+ * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Handle
+ */
+export class Handle implements Ready {
+  /** @internal */
+  readonly _loop: Scheduler;
+  /** @internal `undefined` once it was cancelled: nothing that it refers to is kept alive. */
+  _callback: (() => void) | undefined;
+  /** @internal */
+  readonly _context: Context;
+
+  /** @internal */
+  constructor(loop: Scheduler, callback: () => void, context: Context) {
+    this._loop = loop;
+    this._callback = callback;
+    this._context = context;
+  }
+
+  /** Calls the callback off. Does nothing if it has run. */
+  cancel(): void {
+    this._callback = undefined;
+  }
+
+  /** Whether it was cancelled. */
+  get cancelled(): boolean {
+    return this._callback === undefined;
+  }
+
+  /** @internal */
+  _run(): void {
+    const callback = this._callback;
+    if (callback === undefined) return;
+    const outer = contexts.current;
+    let entered = false;
+    try {
+      enterContext(this._context);
+      entered = true;
+      callback();
+    } catch (exception) {
+      this._loop.callExceptionHandler({
+        message: `Exception in callback ${callback.name || "(anonymous)"}`,
+        exception,
+        handle: this,
+      });
+    } finally {
+      if (entered) leaveContext(this._context, outer);
+    }
+  }
+}
+
+/**
+ * A callback that a loop is going to call at a time.
+ *
+ * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.TimerHandle
+ */
+export class TimerHandle extends Handle implements Timer {
+  /** When it is due, on the loop's clock, in milliseconds. */
+  readonly when: number;
+  /** @internal */
+  _order = -1;
+  /** @internal */
+  _off = false;
+
+  /** @internal */
+  constructor(loop: Scheduler, when: number, callback: () => void, context: Context) {
+    super(loop, callback, context);
+    this.when = when;
+  }
+
+  override cancel(): void {
+    this._loop._timers.callOff(this);
+    super.cancel();
+  }
+}

@@ -1,0 +1,126 @@
+import { describe, typeError } from "../errors/corio-error.js";
+import { ensureFuture } from "../loop/ensure-future.js";
+import { type Coroutine, isCoroutine, NOTHING, Settled } from "../tasks/coroutine.js";
+import type { Future } from "../tasks/future.js";
+import { isThenable } from "../tasks/promise-future.js";
+import type { Enterable, Entered, Manager, Swallows } from "./manager.js";
+
+type Body<M extends readonly unknown[], R> = (...values: { -readonly [K in keyof M]: Entered<M[K]> }) => R;
+/** What a body comes to: a coroutine and a future are waited for. */
+type Outcome<R> = R extends Coroutine<infer T> ? T : R extends Future<infer T> ? T : R;
+type Swallowing<M extends readonly unknown[]> = true extends { [K in keyof M]: Swallows<M[K]> }[number] ? undefined : never;
+
+/**
+ * Runs `body` between entering and leaving context managers: Python's `async with`. The managers are entered from left to
+ * right and left in reverse, however the body ends: by a result, an error, a cancellation.
+ *
+ * @param managersAndBody task groups, timeouts, locks, semaphores, conditions, exit stacks, and native `Disposable` and
+ * `AsyncDisposable` objects; last the body, which gets the entered values: a `function*` or, cheaper, an arrow to what makes
+ * a coroutine
+ * @returns a coroutine of what the body returned; `undefined` if a manager swallowed its error
+ * @throws what the body threw, unless a manager swallows or replaces it; what is thrown in leaving, with the body's error as
+ * its `cause`
+ *
+ * *If cancelled*, the body gets the cancellation, and the managers are left as for any error.
+ * @example
+ * yield* within(timeout(1_000), new TaskGroup(), function* (limit, group) {
+ *   group.createTask(worker());
+ * });
+ * yield* within(lock, () => this.#update(item));
+ * @see https://docs.python.org/3/reference/compound_stmts.html#async-with
+ */
+export function within<const M extends readonly [Enterable, ...Enterable[]], R>(
+  ...managersAndBody: [...managers: M, body: Body<M, R>]
+): Coroutine<Outcome<R> | Swallowing<M>> {
+  const count = managersAndBody.length - 1;
+  const body = managersAndBody[count] as Body<M, unknown>;
+  if (count < 1 || typeof body !== "function") {
+    throw typeError("WITHIN", `within takes managers and then a function, not ${describe(body)}: within(lock, function* () {…})`);
+  }
+  for (let i = 0; i < count; i++) checkEnterable(managersAndBody[i]);
+  const whole =
+    count === 1
+      ? withinOne(managersAndBody[0] as Enterable, body as (value: unknown) => unknown)
+      : withinAll(managersAndBody.slice(0, -1) as Enterable[], [], body as (...values: unknown[]) => unknown);
+  return whole as Coroutine<Outcome<R> | Swallowing<M>>;
+}
+
+function* withinAll(managers: Enterable[], values: unknown[], body: (...values: unknown[]) => unknown): Coroutine<unknown> {
+  const [first, ...rest] = managers;
+  return yield* withinOne(first as Enterable, (value) =>
+    rest.length === 0 ? body(...values, value) : withinAll(rest, [...values, value], body),
+  );
+}
+
+function* withinOne(manager: Enterable, body: (value: unknown) => unknown): Coroutine<unknown> {
+  const entering = enter(manager);
+  const value = entering instanceof Settled ? entering.value : isCoroutine(entering) ? yield* entering : entering;
+  let left = false;
+  try {
+    const made = body(value);
+    const result = isCoroutine(made) ? yield* made : isThenable(made) ? yield* ensureFuture(made) : made;
+    left = true;
+    const leaving = exit(manager, undefined);
+    if (leaving !== NOTHING && isCoroutine(leaving)) yield* leaving;
+    return result;
+  } catch (error) {
+    if (left) throw error;
+    left = true;
+    if (!(yield* leaveWith(manager, error))) throw error;
+    return undefined;
+  } finally {
+    // only when the coroutine is closed: generator.return() runs no catch
+    if (!left) {
+      const leaving = exit(manager, undefined);
+      if (isCoroutine(leaving)) yield* leaving;
+    }
+  }
+}
+
+/** Leaves a manager after an error. Returns whether it swallowed it. */
+function* leaveWith(manager: Enterable, error: unknown): Coroutine<boolean> {
+  try {
+    const leaving = exit(manager, error === undefined ? typeError("THROWN_UNDEFINED", "undefined was thrown") : error);
+    return (isCoroutine(leaving) ? yield* leaving : leaving) === true;
+  } catch (another) {
+    keepAsCause(another, error);
+    throw another;
+  }
+}
+
+/** The error that another one replaces stays visible, as Python's `__context__` is. */
+export function keepAsCause(error: unknown, replaced: unknown): void {
+  if (!(error instanceof Error) || error === replaced || Object.hasOwn(error, "cause") || !Object.isExtensible(error)) return;
+  for (let cause = replaced; cause instanceof Error; cause = cause.cause) if (cause === error) return;
+  Object.defineProperty(error, "cause", { value: replaced, configurable: true, writable: true });
+}
+
+/** @internal Refuses what can be neither entered nor disposed of. */
+export function checkEnterable(manager: unknown): asserts manager is Enterable {
+  const { enter, exit } = (manager ?? {}) as Partial<Manager<unknown>>;
+  if (typeof enter === "function" && typeof exit === "function") return;
+  const disposable = (manager ?? {}) as Partial<Disposable & AsyncDisposable>;
+  if (typeof disposable[Symbol.dispose] === "function" || typeof disposable[Symbol.asyncDispose] === "function") return;
+  throw typeError(
+    "MANAGER",
+    `within takes context managers: objects with enter() and exit(error), Disposables; not ${describe(manager)}` +
+      (isCoroutine(manager) ? ". Await what makes the manager first: within(yield* open(), …)" : ""),
+  );
+}
+
+/** @internal */
+export function enter(manager: Enterable): unknown {
+  return "enter" in manager ? manager.enter() : manager;
+}
+
+/** @internal */
+export function exit(manager: Enterable, error: unknown): unknown {
+  if ("exit" in manager) return manager.exit(error);
+  if (Symbol.asyncDispose in manager) return disposeAsync(manager);
+  manager[Symbol.dispose]();
+  return undefined;
+}
+
+function* disposeAsync(manager: AsyncDisposable): Coroutine<void> {
+  yield* ensureFuture(manager[Symbol.asyncDispose]());
+}

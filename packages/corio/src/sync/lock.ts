@@ -1,0 +1,104 @@
+import { misuse } from "../errors/corio-error.js";
+import { type Coroutine, Leaf, NOTHING } from "../tasks/coroutine.js";
+import { WaitQueue } from "./wait-queue.js";
+
+/**
+ * A mutex for tasks: one has it, the others wait in order.
+ *
+ * @example
+ * const lock = new Lock();
+ * yield* within(lock, () => update()); // released however update() ends
+ * // or
+ * using _ = yield* lock.acquire();
+ * @see https://docs.python.org/3/library/asyncio-sync.html#asyncio.Lock
+ */
+export class Lock implements Disposable {
+  #locked = false;
+  readonly #queue = new WaitQueue(this);
+
+  /** Whether somebody has it. */
+  get locked(): boolean {
+    return this.#locked;
+  }
+
+  /** How many tasks wait for it. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Waits until it is free, and takes it. Fair: who came first gets it first.
+   *
+   * @returns the lock itself, for `using`
+   *
+   * *If cancelled*, it is not taken, and the next in line gets it.
+   */
+  acquire(): Coroutine<this> {
+    return new Acquisition(this, this) as unknown as Coroutine<this>;
+  }
+
+  /**
+   * Gives it back; the next in line gets it.
+   *
+   * @throws a `CorioError` if nobody has it
+   */
+  release(): void {
+    if (!this.#locked) throw misuse("NOT_ACQUIRED", "Lock is not acquired: release() goes with an acquire()");
+    this.#locked = false;
+    this.#queue.wakeFirst();
+  }
+
+  /** For `within`. */
+  enter(): Coroutine<void> {
+    return new Acquisition(this, undefined) as unknown as Coroutine<void>;
+  }
+
+  /** For `within`. */
+  exit(_error?: unknown): Coroutine<void> {
+    this.release();
+    return NOTHING;
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** @internal Takes it if it is free and nobody is in line. */
+  _take(): boolean {
+    if (this.#locked || this.#queue.size > 0) return false;
+    this.#locked = true;
+    return true;
+  }
+
+  /** @internal */
+  *_wait<R>(result: R): Coroutine<R> {
+    const waiter = this.#queue.join();
+    try {
+      yield* waiter;
+    } catch (error) {
+      this.#queue.leave(waiter);
+      // it may have been given to us, who do not take it
+      if (!this.#locked) this.#queue.wakeFirst();
+      throw error;
+    }
+    this.#queue.leave(waiter);
+    this.#locked = true;
+    return result;
+  }
+}
+
+class Acquisition<R> extends Leaf<R> {
+  readonly #lock: Lock;
+  readonly #result: R;
+
+  constructor(lock: Lock, result: R) {
+    super();
+    this.#lock = lock;
+    this.#result = result;
+  }
+
+  protected begin(): IteratorResult<unknown, R> {
+    if (this.#lock._take()) return { done: true, value: this.#result };
+    return this.waitIn(this.#lock._wait(this.#result));
+  }
+}

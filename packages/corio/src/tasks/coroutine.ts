@@ -1,0 +1,195 @@
+import { misuse } from "../errors/corio-error.js";
+import { BRAND, notCoroutine } from "./brand.js";
+import type { Future } from "./future.js";
+
+declare const suspended: unique symbol;
+
+/** What a coroutine yields to its task while it waits. Opaque: only `yield*` of an awaitable makes one. */
+export interface Suspended {
+  readonly [suspended]: true;
+}
+
+/** What a coroutine yields: what it waits for or, by a bare `yield`, nothing but its turn. */
+export type Suspension = Suspended | undefined;
+
+/**
+ * A computation that can wait, be cancelled and be closed: what calling a `function*` makes. It does nothing until
+ * something awaits it with `yield*` or a task runs it.
+ */
+export type Coroutine<T> = Generator<Suspension, T, void>;
+
+/** Everything that can be waited for: a coroutine, a future, a task, a promise. */
+export type Awaitable<T> = Coroutine<T> | Future<T> | PromiseLike<T>;
+
+/** Where a coroutine is started, a function that makes it serves too. */
+export type Main<T> = Awaitable<T> | (() => Coroutine<T>);
+
+/**
+ * @internal Whether the `undefined` that was just yielded is `sleep(0)`'s "give the others a turn". A bare `yield` says the same
+ * to a task; where `yield` emits a value, it emits `undefined`.
+ */
+export const turn = { asked: false };
+
+/** @internal A coroutine as its driver sees it. */
+export interface Resumable {
+  next(value?: unknown): IteratorResult<unknown, unknown>;
+  throw(error: unknown): IteratorResult<unknown, unknown>;
+  return(value?: unknown): IteratorResult<unknown, unknown>;
+}
+
+/**
+ * Whether `value` is a coroutine: a generator object, or what behaves like one.
+ *
+ * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.iscoroutine
+ */
+export function isCoroutine(value: unknown): value is Coroutine<unknown> {
+  if (typeof value !== "object" || value === null || BRAND in value || Symbol.asyncIterator in value) return false;
+  const { next, throw: throwInto, return: close } = value as Partial<Resumable>;
+  return typeof next === "function" && typeof throwInto === "function" && typeof close === "function";
+}
+
+const GeneratorFunction = Object.getPrototypeOf(function* () {}) as object;
+
+/**
+ * Whether `value` is a function that makes a coroutine: a `function*`, or what `coroutine()` made of one.
+ *
+ * @see https://docs.python.org/3/library/inspect.html#inspect.iscoroutinefunction
+ */
+export function isCoroutineFunction(value: unknown): boolean {
+  return typeof value === "function" && (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === TAG;
+}
+
+const TAG = "GeneratorFunction";
+
+/** @internal Makes a function one that {@link isCoroutineFunction} knows. */
+export function markCoroutineFunction(fn: object): void {
+  Object.setPrototypeOf(fn, GeneratorFunction);
+}
+
+/** @internal The coroutine that a `Main` is or makes; `undefined` if it is another awaitable. */
+export function coroutineOf<T>(main: Main<T>, call: string): Coroutine<T> | undefined {
+  if (typeof main !== "function") return isCoroutine(main) ? (main as Coroutine<T>) : undefined;
+  const made: unknown = main();
+  if (isCoroutine(made)) return made as Coroutine<T>;
+  notCoroutine(made, `${call}, ${main.name || "the function"}()`);
+}
+
+/** @internal Ends a coroutine that nothing is going to run. What its cleanup throws is nobody's to catch. */
+export function closeCoroutine(coroutine: unknown): void {
+  if (!isCoroutine(coroutine)) return;
+  try {
+    coroutine.return(undefined as never);
+  } catch {
+    // a generator that is running cannot be closed, and one that never ran has nothing to clean up
+  }
+}
+
+/**
+ * @internal A coroutine written as an object, for what is awaited so often that a generator would cost more than the work.
+ *
+ * `begin()` does what can be done without waiting, and gives either a result or the coroutine that does the rest.
+ */
+export abstract class Leaf<T> implements Resumable {
+  private _rest: Resumable | undefined = undefined;
+  private _begun = false;
+
+  protected abstract begin(): IteratorResult<unknown, T>;
+
+  /** For `begin()`: hands over to what waits. */
+  protected waitIn(rest: Resumable): IteratorResult<unknown, T> {
+    this._rest = rest;
+    return rest.next() as IteratorResult<unknown, T>;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(value?: unknown): IteratorResult<unknown, T> {
+    if (this._rest !== undefined) return this._rest.next(value) as IteratorResult<unknown, T>;
+    if (this._begun) throw awaitedTwice("");
+    this._begun = true;
+    return this.begin();
+  }
+
+  throw(error: unknown): IteratorResult<unknown, T> {
+    this._begun = true;
+    if (this._rest === undefined) throw error;
+    return this._rest.throw(error) as IteratorResult<unknown, T>;
+  }
+
+  return(value?: unknown): IteratorResult<unknown, T> {
+    this._begun = true;
+    if (this._rest === undefined) return { done: true, value: value as T };
+    return this._rest.return(value) as IteratorResult<unknown, T>;
+  }
+}
+
+/** @internal A coroutine that has its result from the start, so that what need not wait can be awaited all the same. */
+export class Settled<T> implements Resumable {
+  readonly value: T;
+
+  constructor(value: T) {
+    this.value = value;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<unknown, T> {
+    return { done: true, value: this.value };
+  }
+
+  throw(error: unknown): never {
+    throw error;
+  }
+
+  return(value?: unknown): IteratorResult<unknown, T> {
+    return { done: true, value: value as T };
+  }
+}
+
+/** @internal The coroutine of a value. */
+export function settled<T>(value: T): Coroutine<T> {
+  return new Settled(value) as unknown as Coroutine<T>;
+}
+
+/** @internal The coroutine of nothing. */
+export const NOTHING: Coroutine<void> = settled(undefined);
+
+/** @internal */
+export function awaitedTwice(name: string): Error {
+  return misuse(
+    "AWAITED_TWICE",
+    `cannot reuse already awaited coroutine${name && ` ${name}`}: call its function again, or share one run with createTask(…)`,
+  );
+}
+
+/** @internal What a coroutine yields to have itself run on a stack of its own; the one that awaits it gets the result. */
+export class HandedOver implements Resumable {
+  private readonly _coroutine: Separable;
+
+  constructor(coroutine: Separable) {
+    this._coroutine = coroutine;
+  }
+
+  next(value?: unknown): IteratorResult<unknown, unknown> {
+    return this._coroutine.resume(value);
+  }
+
+  throw(error: unknown): IteratorResult<unknown, unknown> {
+    return this._coroutine.resumeWith(error);
+  }
+
+  return(value?: unknown): IteratorResult<unknown, unknown> {
+    return this._coroutine.return(value);
+  }
+}
+
+/** A coroutine whose awaiter need not be on the stack when it is resumed. */
+interface Separable {
+  resume(value: unknown): IteratorResult<unknown, unknown>;
+  resumeWith(error: unknown): IteratorResult<unknown, unknown>;
+  return(value?: unknown): IteratorResult<unknown, unknown>;
+}

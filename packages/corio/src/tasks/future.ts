@@ -1,0 +1,394 @@
+import { type Context, contextFor, contexts, enterContext, leaveContext } from "../context/context.js";
+import { CancelledError } from "../errors/cancelled-error.js";
+import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { InvalidStateError } from "../errors/state-errors.js";
+import type { EventLoop } from "../loop/event-loop.js";
+import type { Ready } from "../scheduling/ready-queue.js";
+import { getRunningLoop, running } from "../scheduling/running.js";
+import { addToStack } from "./await-stack.js";
+import { BRAND, thisCopy } from "./brand.js";
+import type { Suspended } from "./coroutine.js";
+import { UnretrievedError } from "./unretrieved.js";
+
+// The states of a future. It leaves the first one once, and for good.
+/** @internal */
+export const PENDING = 0;
+/** @internal `_value` is the result. */
+export const DONE = 1;
+/** @internal `_value` is what was thrown. */
+export const FAILED = 2;
+/** @internal `_value` is the reason. */
+export const CANCELLED = 3;
+/** @internal `_value` is the CancelledError that ended it. */
+export const CANCELLED_BY = 4;
+
+/** @internal What wants to know that a future is done: a waiting task, a callback, a promise. */
+export interface Waiting {
+  /** Called as soon as the future is done; schedules, and does not throw. */
+  _futureDone(future: Future<unknown>): void;
+  /** The future that cannot go on before, if there is one. */
+  readonly _awaiter: Future<unknown> | undefined;
+}
+
+/**
+ * A result that is not there yet. `yield* future` waits for it; `await future` does so in plain async code.
+ *
+ * Much like a promise with `setResult` and `setException` on the outside, except that it can be cancelled, and that its
+ * callbacks run on its loop, in order.
+ *
+ * @example
+ * const future = new Future<number>();
+ * emitter.once("answer", (answer) => future.setResult(answer));
+ * const answer = yield* future;
+ * @see https://docs.python.org/3/library/asyncio-future.html#asyncio.Future
+ */
+export class Future<T> implements PromiseLike<T> {
+  /** The loop that it belongs to. */
+  readonly loop: EventLoop;
+  /** @internal */
+  _state: number = PENDING;
+  /** @internal What it holds depends on the state. */
+  _value: unknown = undefined;
+  /** @internal One of them, or several; only while pending. */
+  _callbacks: Waiting | Waiting[] | undefined = undefined;
+  /** @internal Whether `yield*` asked for it and its task has not taken note yet. */
+  _asked = false;
+  /** @internal */
+  _unretrieved: UnretrievedError | undefined = undefined;
+
+  /** @param options `loop`: default the running loop */
+  constructor(options?: { loop?: EventLoop | undefined }) {
+    this.loop = options?.loop ?? getRunningLoop();
+  }
+
+  /** Whether it has a result or an error, or was cancelled. */
+  get done(): boolean {
+    return this._state !== PENDING;
+  }
+
+  /** Whether it was cancelled. */
+  get cancelled(): boolean {
+    return this._state >= CANCELLED;
+  }
+
+  /** What `cancel(reason)` was given, as it was given. */
+  get cancelReason(): unknown {
+    if (this._state === CANCELLED_BY) return (this._value as CancelledError).reason;
+    return this._state === CANCELLED ? this._value : undefined;
+  }
+
+  /** The futures and tasks that wait for this one. */
+  get awaitedBy(): ReadonlySet<Future<unknown>> {
+    const waiting = this._callbacks === undefined ? [] : [this._callbacks].flat();
+    return new Set(waiting.flatMap(({ _awaiter }) => (_awaiter === undefined || _awaiter.done ? [] : [_awaiter])));
+  }
+
+  /**
+   * The result.
+   *
+   * @throws the error that was set; a CancelledError if it was cancelled; an InvalidStateError if it is not done
+   */
+  result(): T {
+    if (this._state === DONE) return this._value as T;
+    if (this._state === FAILED) {
+      this._retrieved();
+      throw this._value;
+    }
+    if (this._state === PENDING) throw new InvalidStateError("Result is not set: wait for the future with yield*");
+    throw this._cancelledError();
+  }
+
+  /**
+   * The error that was set, or `undefined` if there is a result.
+   *
+   * @throws a CancelledError if it was cancelled; an InvalidStateError if it is not done
+   */
+  exception(): unknown {
+    if (this._state === PENDING) throw new InvalidStateError("Exception is not set: wait for the future with yield*");
+    if (this._state >= CANCELLED) throw this._cancelledError();
+    this._retrieved();
+    return this._state === FAILED ? this._value : undefined;
+  }
+
+  /**
+   * Ends it with a result. Whoever waits is woken in the next iteration, never inside this call.
+   *
+   * @throws an InvalidStateError if it is done already
+   */
+  setResult(value: T): void {
+    if (this._state !== PENDING) throw alreadyDone(this);
+    this._settle(DONE, value);
+  }
+
+  /**
+   * Ends it with an error. One that nobody retrieves is reported to the loop's exception handler.
+   *
+   * @param error anything but `undefined`
+   * @throws an InvalidStateError if it is done already
+   */
+  setException(error: unknown): void {
+    if (this._state !== PENDING) throw alreadyDone(this);
+    if (error === undefined) throw typeError("NO_EXCEPTION", "setException(undefined): give it the error that it ends with");
+    this._settle(FAILED, error);
+  }
+
+  /**
+   * Cancels it: whoever waits for it gets a CancelledError.
+   *
+   * @param reason kept as it is, in `CancelledError.reason` and `cancelReason`
+   * @returns false if it was done already
+   */
+  cancel(reason?: unknown): boolean {
+    if (this._state !== PENDING) return false;
+    this._settle(CANCELLED, reason);
+    return true;
+  }
+
+  /**
+   * Calls `fn` with this future on its loop when it is done, in the order in which they were added. If it is done already,
+   * `fn` is called in the next iteration, never inside this call.
+   *
+   * @param options `context`: what it runs in; default a copy of the current context
+   */
+  addDoneCallback(fn: (future: this) => void, options?: { context?: Context | undefined }): void {
+    if (typeof fn !== "function") throw typeError("CALLBACK", `addDoneCallback() takes a function, not ${describe(fn)}`);
+    this._addCallback(new DoneCallback(fn as (future: Future<unknown>) => void, contextFor(options?.context), undefined));
+  }
+
+  /**
+   * Removes every callback that is `fn`.
+   *
+   * @returns how many there were
+   */
+  removeDoneCallback(fn: (future: this) => void): number {
+    return this._removeCallbacks((waiting) => waiting instanceof DoneCallback && waiting.fn === (fn as unknown));
+  }
+
+  /** Makes `await future` work in plain async code, also after the run and whether or not its loop runs. */
+  // biome-ignore lint/suspicious/noThenProperty: a future is a thenable
+  then<R1 = T, R2 = never>(
+    onFulfilled?: ((value: T) => R1 | PromiseLike<R1>) | null,
+    onRejected?: ((error: unknown) => R2 | PromiseLike<R2>) | null,
+  ): Promise<R1 | R2> {
+    return this._promise().then(onFulfilled, onRejected);
+  }
+
+  /** For `yield*`. */
+  [Symbol.iterator](): Iterator<Suspended, T, void> {
+    return this as unknown as Iterator<Suspended, T, void>;
+  }
+
+  /**
+   * @internal A future is its own iterator, so waiting for it allocates nothing but the answer of `next()`.
+   *
+   * Its task takes note of the first `next()`, and asks again when the future is done. Who asks twice before (`[...future]`
+   * would do so for ever), or asks for the first time when it is done and no task is running, is no task.
+   */
+  next(): IteratorResult<unknown, T> {
+    const task = running.task;
+    if (this._state === PENDING) {
+      if (this._asked) throw this._refuseIteration();
+      this._asked = true;
+      if (task !== undefined) this.loop._observer?.waits(task);
+      return { done: false, value: this };
+    }
+    if (task === undefined && !this._asked) throw this._refuseIteration();
+    this._asked = false;
+    if (this._state === FAILED && task !== undefined) addToStack(this._value, task.name, Future.prototype.next);
+    return { done: true, value: this.result() };
+  }
+
+  /** @internal */
+  throw(error: unknown): never {
+    this._asked = false;
+    throw error;
+  }
+
+  /** @internal `const [x] = task` comes here when it has taken the first value. */
+  return(value?: unknown): IteratorResult<unknown, T> {
+    if (this._asked) throw this._refuseIteration();
+    return { done: true, value: value as T };
+  }
+
+  private _refuseIteration(): Error {
+    this._asked = false;
+    return typeError(
+      "ITERATED",
+      "a future is waited for with `yield* future` in a coroutine; `[...future]`, `for (… of future)` and " +
+        "`const [x] = future` iterate it: write `const x = yield* future`, or `const [x] = yield* future`",
+    );
+  }
+
+  /** @internal */
+  _promise(): Promise<T> {
+    if (this._state === PENDING) {
+      return new Promise<T>((resolve, reject) => {
+        this.loop._pendingThens.add(this);
+        this._addCallback(new PromiseCallback(resolve as (value: unknown) => void, reject));
+      });
+    }
+    return new Promise((resolve) => resolve(this.result()));
+  }
+
+  /** @internal */
+  _cancelledError(): CancelledError {
+    return this._state === CANCELLED_BY ? (this._value as CancelledError) : new CancelledError(this._value);
+  }
+
+  /** @internal Somebody has seen the error, if there is one. */
+  _retrieved(): void {
+    this._unretrieved?.drop();
+    this._unretrieved = undefined;
+  }
+
+  /** @internal */
+  _settle(state: number, value: unknown): void {
+    this._state = state;
+    this._value = value;
+    if (state === FAILED) this._unretrieved = new UnretrievedError(this, value, this._name(), this.loop._observer?.originOf(this));
+    const callbacks = this._callbacks;
+    if (callbacks === undefined) return;
+    this._callbacks = undefined;
+    if (!Array.isArray(callbacks)) callbacks._futureDone(this);
+    else for (const callback of callbacks) callback._futureDone(this);
+  }
+
+  /** @internal What a report calls it; tasks have names. */
+  _name(): string | undefined {
+    return undefined;
+  }
+
+  /** @internal */
+  _addCallback(waiting: Waiting): void {
+    const callbacks = this._callbacks;
+    if (this._state !== PENDING) waiting._futureDone(this);
+    else if (callbacks === undefined) this._callbacks = waiting;
+    else if (Array.isArray(callbacks)) callbacks.push(waiting);
+    else this._callbacks = [callbacks, waiting];
+  }
+
+  /** @internal */
+  _removeCallbacks(matches: (waiting: Waiting) => boolean): number {
+    const before = this._callbacks === undefined ? [] : [this._callbacks].flat();
+    const after = before.filter((waiting) => !matches(waiting));
+    if (this._state === PENDING && after.length < before.length) {
+      this._callbacks = after.length > 1 ? after : after[0];
+    }
+    return before.length - after.length;
+  }
+
+  /** @internal For `util.inspect`. */
+  [Symbol.for("nodejs.util.inspect.custom")](
+    _depth: number,
+    options: object,
+    inspect?: (value: unknown, options: object) => string,
+  ): string {
+    return `${this._inspectName()} { ${this._inspectState((value) => inspect?.(value, options) ?? String(value))} }`;
+  }
+
+  /** @internal */
+  _inspectName(): string {
+    return this.constructor.name;
+  }
+
+  /** @internal */
+  _inspectState(show: (value: unknown) => string): string {
+    switch (this._state) {
+      case PENDING:
+        return "pending";
+      case DONE:
+        return `result: ${show(this._value)}`;
+      case FAILED:
+        return `exception: ${String(this._value)}`;
+      default:
+        return this.cancelReason === undefined ? "cancelled" : `cancelled: ${show(this.cancelReason)}`;
+    }
+  }
+}
+
+Object.defineProperty(Future.prototype, BRAND, { value: thisCopy });
+
+/** @internal A callback of a future: when the future is done, it is itself what the ready queue holds. */
+export class DoneCallback implements Waiting, Ready {
+  readonly fn: (future: Future<unknown>) => void;
+  readonly _context: Context;
+  _awaiter: Future<unknown> | undefined;
+  #future: Future<unknown> | undefined;
+
+  constructor(fn: (future: Future<unknown>) => void, context: Context, awaiter: Future<unknown> | undefined) {
+    this.fn = fn;
+    this._context = context;
+    this._awaiter = awaiter;
+  }
+
+  _futureDone(future: Future<unknown>): void {
+    this.#future = future;
+    future.loop._checkOpen();
+    future.loop._enqueue(this);
+  }
+
+  _run(): void {
+    const future = this.#future as Future<unknown>;
+    const outer = contexts.current;
+    let entered = false;
+    try {
+      enterContext(this._context);
+      entered = true;
+      this.fn(future);
+    } catch (exception) {
+      future.loop.callExceptionHandler({
+        message: `Exception in callback ${this.fn.name || "(anonymous)"} of a future`,
+        exception,
+        future,
+      });
+    } finally {
+      if (entered) leaveContext(this._context, outer);
+    }
+  }
+}
+
+/** A promise that waits for a future. It is settled at once: plain async code is not bound to the loop. */
+class PromiseCallback implements Waiting {
+  readonly _awaiter = undefined;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  _futureDone(future: Future<unknown>): void {
+    future.loop._pendingThens.delete(future);
+    try {
+      this.#resolve(future.result());
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  loopClosed(error: Error): void {
+    this.#reject(error);
+  }
+}
+
+/** @internal Rejects what `then` of a future still waits for, when the loop closes. */
+export function rejectThens(future: Future<unknown>): void {
+  const error = misuse("LOOP_CLOSED", "the event loop was closed before this future was done");
+  for (const waiting of [future._callbacks ?? []].flat()) if (waiting instanceof PromiseCallback) waiting.loopClosed(error);
+}
+
+function alreadyDone(future: Future<unknown>): InvalidStateError {
+  return new InvalidStateError(
+    `invalid state: the future is ${future.cancelled ? "cancelled" : "done"} already; test \`future.done\` first`,
+  );
+}
+
+/**
+ * Whether `value` is a future or a task.
+ *
+ * @see https://docs.python.org/3/library/asyncio-future.html#asyncio.isfuture
+ */
+export function isFuture(value: unknown): value is Future<unknown> {
+  return value instanceof Future;
+}

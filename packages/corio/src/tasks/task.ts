@@ -1,0 +1,402 @@
+import { type Context, contextFor, contexts, enterContext, leaveContext } from "../context/context.js";
+import { CancelledError } from "../errors/cancelled-error.js";
+import { CorioError, describe, misuse, typeError } from "../errors/corio-error.js";
+import { NoRunningLoopError } from "../errors/state-errors.js";
+import type { AsyncContextRunner } from "../hosts/host.js";
+import type { EventLoop } from "../loop/event-loop.js";
+import type { Ready } from "../scheduling/ready-queue.js";
+import { running } from "../scheduling/running.js";
+import { type AbortSignalLike, cancelOnAbort } from "./abort-signal.js";
+import { notCoroutine } from "./brand.js";
+import {
+  awaitedTwice,
+  type Coroutine,
+  closeCoroutine,
+  coroutineOf,
+  HandedOver,
+  type Main,
+  type Resumable,
+  turn,
+} from "./coroutine.js";
+import type { NamedCoroutine } from "./coroutine-function.js";
+import { CANCELLED, CANCELLED_BY, DONE, FAILED, Future, PENDING, type Waiting } from "./future.js";
+import { stackOf } from "./task-stack.js";
+
+/** Options of a task. */
+export interface TaskOptions {
+  /** For reports, the call graph and inspection; default `Task-1`, `Task-2`, … */
+  name?: string | undefined;
+  /** The context that it runs in; default a copy of the current one. */
+  context?: Context | undefined;
+  /** Runs it up to its first wait before the call returns, instead of in the next iteration; default false. */
+  eagerStart?: boolean | undefined;
+  /** One abort is one cancel request. A signal that is aborted already never starts the coroutine, and closes it. */
+  signal?: AbortSignalLike | undefined;
+}
+
+// The coroutines that belong to a task: one that does must not be given to another.
+const OWNED = Symbol("corio.owned");
+
+let count = 0;
+
+/**
+ * A future that drives a coroutine: the only thing that runs by itself. `createTask(main)` makes one.
+ *
+ * Resumed by its loop, the coroutine runs up to the next future that is not done (that future wakes the task), up to a bare
+ * `yield` (the task is ready again), or to its end (the task is done).
+ *
+ *   created ──> ready ──> step ──> done
+ *                 ^         │
+ *                 └─ waits ─┘      `_waiter` is what it waits for
+ *
+ * Cancellation goes the same way: `cancel()` cancels what the task waits for, whose CancelledError then arrives at the
+ * `yield*`; where there is nothing to cancel, `_mustCancel` makes the next step throw it in.
+ *
+ * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.Task
+ */
+export class Task<T> extends Future<T> implements Ready, Waiting {
+  /** What it drives. */
+  readonly coroutine: Coroutine<T>;
+  /** The context that it runs in. */
+  readonly context: Context;
+
+  /** @internal What a step resumes: the coroutine, or what was handed over to run on a stack of its own. */
+  _top: Resumable;
+  /** @internal Those that handed over, and wait for `_top` to end; the last one waits for it directly. */
+  _below: Resumable[] | undefined = undefined;
+  /** @internal The outermost of its coroutines that know their names. */
+  _named: NamedCoroutine | undefined = undefined;
+  /** @internal */
+  _waiter: Future<unknown> | undefined = undefined;
+  /** @internal What the next step throws, of a kind that the coroutine itself caused. */
+  _mistake: Error | undefined = undefined;
+  /** @internal */
+  _mustCancel = false;
+  /** @internal The reason of the latest request to cancel. */
+  _reason: unknown = undefined;
+  /** @internal */
+  _requests = 0;
+  /** @internal Runs its steps, where the run makes AsyncLocalStorage follow tasks. */
+  _asyncContext: AsyncContextRunner | undefined;
+  /** @internal Its name, or its number while it has none. */
+  _label: string | number;
+  /** @internal Its neighbours among the tasks of its loop. */
+  _previous: Task<unknown> | undefined = undefined;
+  /** @internal */
+  _next: Task<unknown> | undefined = undefined;
+
+  /**
+   * @param main a coroutine, or a function that makes it
+   * @param options `loop`: default the running loop; and those of {@link TaskOptions}
+   * @throws a `TypeError` for what is no coroutine; a NoRunningLoopError where no loop is running
+   */
+  constructor(main: Main<T>, options: TaskOptions & { loop?: EventLoop | undefined } = {}) {
+    const coroutine = coroutineOf(main, "createTask(main)") ?? notCoroutine(main, "createTask(main)");
+    const loop = options.loop ?? running.loop;
+    try {
+      if (loop === undefined) throw new NoRunningLoopError();
+      loop._checkOpen();
+      if ((coroutine as { [OWNED]?: true })[OWNED]) throw awaitedTwice("");
+    } catch (error) {
+      closeCoroutine(coroutine);
+      throw error;
+    }
+    super({ loop });
+    (coroutine as { [OWNED]?: true })[OWNED] = true;
+    this.coroutine = coroutine;
+    this._top = coroutine as Resumable;
+    this.context = contextFor(options.context);
+    this._label = options.name ?? ++count;
+    this._asyncContext = loop._tracksAsyncContext ? loop._host.captureAsyncContext?.() : undefined;
+    loop._tasks.add(this);
+    loop._observer?.taskMade(this);
+    if (options.signal !== undefined && cancelOnAbort(this, options.signal)) {
+      closeCoroutine(coroutine);
+      this._end(CANCELLED, options.signal.reason);
+    } else if (options.eagerStart && running.loop === loop) this._run();
+    else loop._enqueue(this as Ready);
+  }
+
+  /** Its name, for reports, the call graph and inspection. */
+  get name(): string {
+    return typeof this._label === "number" ? `Task-${this._label}` : this._label;
+  }
+
+  set name(name: string) {
+    this._label = String(name);
+  }
+
+  /** How many requests to cancel it there were, less those that `uncancel()` took back. */
+  get cancelling(): number {
+    return this._requests;
+  }
+
+  /** Whether a cancellation was requested that has not been thrown into the coroutine yet. */
+  get cancelPending(): boolean {
+    return this._mustCancel;
+  }
+
+  /** The future that it waits for. */
+  get waitingFor(): Future<unknown> | undefined {
+    return this._waiter;
+  }
+
+  override get cancelReason(): unknown {
+    return super.cancelReason ?? this._reason;
+  }
+
+  /**
+   * Requests that the task be cancelled: a CancelledError is thrown at the `yield*` where it waits, or where it waits next.
+   * `catch` and `finally` run as for any error; a coroutine that swallows it goes on.
+   *
+   * @param reason kept as it is, in `CancelledError.reason`
+   * @returns false if the task is done already
+   * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.cancel
+   */
+  override cancel(reason?: unknown): boolean {
+    if (this._state !== PENDING) return false;
+    this._requests++;
+    this._reason = reason;
+    this.loop._observer?.cancelRequested(this);
+    if (this._waiter?.cancel(reason)) return true;
+    this._mustCancel = true;
+    return true;
+  }
+
+  /**
+   * Takes one request to cancel back; for those who make such requests, as timeouts and task groups do. A cancellation that
+   * is pending no longer happens when none is left.
+   *
+   * @returns how many requests are left
+   * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.uncancel
+   */
+  uncancel(): number {
+    if (this._requests > 0) {
+      this._requests--;
+      if (this._requests === 0) this._mustCancel = false;
+    }
+    return this._requests;
+  }
+
+  /** Not for tasks: their coroutine's result ends them. */
+  override setResult(_value: T): never {
+    throw misuse("TASK_SET", "Task does not support setResult operation: its coroutine returns the result");
+  }
+
+  /** Not for tasks: their coroutine's error ends them. */
+  override setException(_error: unknown): never {
+    throw misuse("TASK_SET", "Task does not support setException operation: its coroutine throws the error");
+  }
+
+  /**
+   * Where the task is, innermost first: of the running task the stack, of one that waits the named coroutines that wait (in
+   * debug mode with their places), of one that failed the stack of its error.
+   *
+   * @param options `limit`: at most so many lines
+   */
+  getStack(options?: { limit?: number }): string[] {
+    return stackOf(this).slice(0, options?.limit);
+  }
+
+  /** Reports {@link getStack} to the loop's reporter. */
+  printStack(options?: { limit?: number }): void {
+    const lines = this.getStack(options);
+    const text = lines.length > 0 ? `Stack for ${this.name}, innermost first:` : `No stack for ${this.name}`;
+    this.loop.reporter.warn([text, ...lines.map((line) => `    ${line}`)].join("\n"));
+  }
+
+  /** @internal One step, in the asynchronous context of the task if it has one. */
+  _run(): void {
+    if (this._asyncContext === undefined) return this._step();
+    this._asyncContext(() => {
+      this._step();
+      // what the step put into its context (`enterWith`) is there in the next step too
+      this._asyncContext = this.loop._host.captureAsyncContext?.();
+    });
+  }
+
+  /** Resumes the coroutine until it waits or ends. */
+  private _step(): void {
+    const outerTask = running.task;
+    const outerContext = contexts.current;
+    // an eager task may be given the context that its creator runs in
+    const inIts = outerContext === this.context;
+    if (!inIts) enterContext(this.context);
+    running.task = this;
+    this._waiter = undefined;
+    let wanted: unknown;
+    try {
+      const answer = this._mustCancel || this._mistake !== undefined ? this._resumeWithError() : this._top.next();
+      if (answer.done === true || answer.value instanceof HandedOver) wanted = this._goOn(answer);
+      else wanted = answer.value;
+    } catch (error) {
+      if (this._below === undefined) this._fail(error);
+      else wanted = this._unwind(error);
+    } finally {
+      running.task = outerTask;
+      if (!inIts) leaveContext(this.context, outerContext);
+    }
+    if (this._state === PENDING) this._wait(wanted);
+  }
+
+  /** @internal What it waited for is done. */
+  _futureDone(_future: Future<unknown>): void {
+    this.loop._enqueue(this);
+  }
+
+  /** @internal */
+  get _awaiter(): Future<unknown> {
+    return this as Future<unknown>;
+  }
+
+  private _resumeWithError(): IteratorResult<unknown, unknown> {
+    let error: Error | undefined = this._mistake;
+    this._mistake = undefined;
+    if (this._mustCancel) {
+      this._mustCancel = false;
+      error = new CancelledError(this._reason);
+    }
+    return this._top.throw(error);
+  }
+
+  // A coroutine that is handed over becomes the new top; when it ends, the one below goes on with its result or its error.
+
+  private _goOn(first: IteratorResult<unknown, unknown>): unknown {
+    let answer = first;
+    for (;;) {
+      if (answer.done === true) {
+        const below = this._below?.pop();
+        if (below === undefined) {
+          this._finish(answer.value as T);
+          return undefined;
+        }
+        this._top = below;
+      } else if (answer.value instanceof HandedOver) {
+        this._below ??= [];
+        this._below.push(this._top);
+        this._top = answer.value;
+        answer = { done: true, value: undefined };
+      } else return answer.value;
+      try {
+        answer = this._top.next(answer.value);
+      } catch (error) {
+        return this._unwind(error);
+      }
+    }
+  }
+
+  private _unwind(thrown: unknown): unknown {
+    let error = thrown;
+    for (;;) {
+      const below = this._below?.pop();
+      if (below === undefined) {
+        this._fail(error);
+        return undefined;
+      }
+      this._top = below;
+      let answer: IteratorResult<unknown, unknown>;
+      try {
+        answer = below.throw(error);
+      } catch (next) {
+        error = next;
+        continue;
+      }
+      return this._goOn(answer);
+    }
+  }
+
+  private _wait(wanted: unknown): void {
+    if (wanted instanceof Future) {
+      if (wanted.loop !== this.loop) return this._throwNext(otherLoop(wanted));
+      if (!wanted._asked) return this._throwNext(forgottenStar("a future"));
+      wanted._asked = false;
+      if ((wanted as Future<unknown>) === this) return this._throwNext(misuse("AWAITS_ITSELF", `Task cannot await on itself: ${this.name}`));
+      wanted._addCallback(this);
+      this._waiter = wanted;
+      if (this._mustCancel && wanted.cancel(this._reason)) this._mustCancel = false;
+    } else if (wanted === undefined) {
+      turn.asked = false;
+      this.loop._enqueue(this);
+    }
+    else this._throwNext(badYield(wanted));
+  }
+
+  private _throwNext(mistake: Error): void {
+    this._mistake = mistake;
+    this.loop._enqueue(this);
+  }
+
+  private _finish(result: T): void {
+    if (this._mustCancel) {
+      this._mustCancel = false;
+      this._end(CANCELLED, this._reason);
+    } else this._end(DONE, result);
+  }
+
+  private _fail(error: unknown): void {
+    if (error instanceof CancelledError) this._end(CANCELLED_BY, error);
+    else this._end(FAILED, thrownError(error));
+  }
+
+  /** @internal */
+  _end(state: number, value: unknown): void {
+    this.loop._tasks.delete(this);
+    this.loop._observer?.taskEnds(this, state === DONE);
+    this._settle(state, value);
+  }
+
+  /** @internal */
+  override _name(): string {
+    return this.name;
+  }
+
+  /** @internal */
+  override _inspectName(): string {
+    return `${this.constructor.name} ${this.name}`;
+  }
+
+  /** @internal */
+  override _inspectState(show: (value: unknown) => string): string {
+    if (this._state !== PENDING) return super._inspectState(show);
+    const state = running.task === (this as unknown) ? "running" : this._waiter === undefined ? "ready" : "pending";
+    const waits = this._waiter === undefined ? "" : `, waiting for ${this._waiter._inspectName()}`;
+    return `${state}${waits}${this._requests > 0 ? ", cancelling" : ""}`;
+  }
+}
+
+function otherLoop(future: Future<unknown>): Error {
+  return misuse(
+    "OTHER_LOOP",
+    `Task got Future attached to a different loop${future instanceof Task ? ` (${future.name})` : ""}: ` +
+      "wait for it there, or take its promise across: yield* until(future.then())",
+  );
+}
+
+function forgottenStar(what: string): Error {
+  return typeErrorAsMisuse(`yield was used instead of yield* with ${what}: write \`yield* …\``);
+}
+
+function badYield(value: unknown): Error {
+  const kind = describe(value);
+  if (kind === "a promise") return typeErrorAsMisuse("Task got bad yield: a promise. Write `yield* until(promise)`");
+  if (typeof (value as Partial<Resumable> | null)?.throw === "function") return forgottenStar("a coroutine");
+  return typeErrorAsMisuse(`Task got bad yield: ${kind}. A coroutine waits with \`yield* awaitable\``);
+}
+
+function typeErrorAsMisuse(message: string): CorioError {
+  return misuse("BAD_YIELD", message);
+}
+
+/** What a coroutine threw, as an error that can be told from "none" and that says what overflowed. */
+function thrownError(error: unknown): unknown {
+  if (error === undefined) return typeError("THROWN_UNDEFINED", "a coroutine threw undefined: throw an Error, which says what went wrong");
+  if (error instanceof Error && /call stack|too much recursion/i.test(error.message)) {
+    return new CorioError(
+      "ERR_CORIO_STACK_OVERFLOW",
+      "the chain of yield* overflowed the stack: make the recursion a loop, or wrap the function with coroutine(), " +
+        "which runs every few levels on a stack of its own",
+      { cause: error },
+    );
+  }
+  return error;
+}

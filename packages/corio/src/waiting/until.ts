@@ -1,0 +1,71 @@
+import { CancelledError } from "../errors/cancelled-error.js";
+import { ensureFuture } from "../loop/ensure-future.js";
+import { getRunningLoop } from "../scheduling/running.js";
+import { notAwaitable } from "../tasks/brand.js";
+import { Future, PENDING } from "../tasks/future.js";
+import { futureOf, isThenable } from "../tasks/promise-future.js";
+
+/** What `until` hands to a function: the platform's `AbortSignal`, where its types are known. */
+export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } } ? S : AbortSignalShape;
+
+interface AbortSignalShape {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+}
+
+/**
+ * Makes a future of a promise (elsewhere: fromPromise), so that a coroutine can wait for it. Given a function, it hands it an
+ * AbortSignal, and cancelling the wait aborts the signal with the reason.
+ *
+ * @param source a promise, or a function from a signal to a promise
+ * @returns a future of what the promise gives
+ * @throws a NoRunningLoopError where no loop is running
+ *
+ * *If cancelled*, the signal is aborted. A promise cannot be: it goes on, its result is dropped, and a rejection is reported
+ * to the loop's exception handler, unless it is the abort itself.
+ * @example
+ * const response = yield* until((signal) => fetch(url, { signal }));
+ * const text = yield* until(response.text());
+ */
+export function until<T>(source: PromiseLike<T>): Future<T>;
+export function until<T>(source: (signal: Signal) => PromiseLike<T>): Future<T>;
+export function until<T>(source: PromiseLike<T> | ((signal: Signal) => PromiseLike<T>)): Future<T> {
+  const loop = getRunningLoop();
+  if (source instanceof Future) return source as Future<T>;
+  if (isThenable(source)) return futureOf(source as PromiseLike<T>, loop);
+  if (typeof source !== "function") return notAwaitable(source, "until(promise)");
+  const controller = new AbortController();
+  const promise = source(controller.signal as Signal);
+  if (!isThenable(promise)) return notAwaitable(promise, "until((signal) => promise)");
+  return new AbortingFuture(ensureFuture(promise, { loop }), controller);
+}
+
+declare const AbortController: new () => { readonly signal: object; abort(reason: unknown): void };
+
+/** A future that aborts when it is cancelled. */
+class AbortingFuture<T> extends Future<T> {
+  readonly #source: Future<T>;
+  readonly #controller: { abort(reason: unknown): void };
+
+  constructor(source: Future<T>, controller: { abort(reason: unknown): void }) {
+    super({ loop: source.loop });
+    this.#source = source;
+    this.#controller = controller;
+    source._addCallback({
+      _awaiter: this as Future<unknown>,
+      _futureDone: () => {
+        if (this._state === PENDING) this._settle(source._state, source._value);
+        source._retrieved();
+      },
+    });
+  }
+
+  override cancel(reason?: unknown): boolean {
+    if (this._state !== PENDING) return false;
+    const abort = reason ?? new CancelledError();
+    this.#source.cancel(abort);
+    super.cancel(reason);
+    this.#controller.abort(abort);
+    return true;
+  }
+}
