@@ -33,6 +33,13 @@ export function missing(core) {
   return out;
 }
 
+// the futures in a wait-queue, for the tests that look at CPython's deque of waiters
+function waitersOf(queue) {
+  const waiters = [];
+  for (let waiter = queue._first; waiter !== undefined; waiter = waiter._after) waiters.push(waiter);
+  return waiters;
+}
+
 export function makeAdapter(core) {
   const c = core;
   const has = (name) => c[name] !== undefined;
@@ -210,7 +217,7 @@ export function makeAdapter(core) {
     // introspection that the contract does not name (yet): undefined where the core has none
     barrierState: (barrier) => barrier.state ?? barrier._state,
     barrierCount: (barrier) => barrier.count ?? barrier._count,
-    waiters: (x) => (typeof x.waiting === 'number' ? Array.from({ length: x.waiting }) : x._waiters === undefined ? undefined : [...x._waiters]),
+    waiters: (x) => (x._queue !== undefined ? waitersOf(x._queue) : typeof x.waiting === 'number' ? Array.from({ length: x.waiting }) : x._waiters === undefined ? undefined : [...x._waiters]),
     waiterCount: (x) => x.waiting ?? x._waiters?.length ?? x._waiters?.size,
     semaphoreValue: (s) => s.value ?? s._value,
 

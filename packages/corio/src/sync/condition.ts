@@ -17,7 +17,8 @@ import { WaitQueue } from "./wait-queue.js";
  */
 export class Condition implements Disposable {
   readonly #lock: Lock;
-  readonly #queue = new WaitQueue(this);
+  /** @internal */
+  readonly _queue = new WaitQueue(this);
 
   /** @param lock default a new one; several conditions may share one */
   constructor(lock: Lock = new Lock()) {
@@ -32,7 +33,7 @@ export class Condition implements Disposable {
 
   /** How many tasks wait to be notified. */
   get waiting(): number {
-    return this.#queue.size;
+    return this._queue.size;
   }
 
   /**
@@ -62,19 +63,19 @@ export class Condition implements Disposable {
    */
   *wait(): Coroutine<true> {
     if (!this.locked) throw misuse("NOT_ACQUIRED", "cannot wait on un-acquired lock: acquire the condition first");
-    const waiter = this.#queue.join();
+    const waiter = this._queue.join();
     this.release();
     try {
       try {
         yield* waiter;
       } finally {
-        this.#queue.leave(waiter);
+        this._queue.leave(waiter);
         yield* this.#reacquire();
       }
       return true;
     } catch (error) {
       // it may have been notified; then another one is to hear of it
-      this.#queue.wakeNext();
+      this._queue.wakeNext();
       throw error;
     }
   }
@@ -117,12 +118,12 @@ export class Condition implements Disposable {
    */
   notify(n = 1): void {
     if (!this.locked) throw misuse("NOT_ACQUIRED", "cannot notify on un-acquired lock: acquire the condition first");
-    for (let i = 0; i < n && this.#queue.wakeNext(); i++);
+    for (let i = 0; i < n && this._queue.wakeNext() !== undefined; i++);
   }
 
   /** Wakes all tasks that wait. */
   notifyAll(): void {
-    this.notify(this.#queue.size);
+    this.notify(this._queue.size);
   }
 
   /** For `within`. */

@@ -12,7 +12,8 @@ import { WaitQueue } from "./wait-queue.js";
  */
 export class Event {
   #set = false;
-  readonly #queue = new WaitQueue(this);
+  /** @internal */
+  readonly _queue = new WaitQueue(this);
 
   /** Whether it is set. */
   get isSet(): boolean {
@@ -21,13 +22,13 @@ export class Event {
 
   /** How many tasks wait for it. */
   get waiting(): number {
-    return this.#queue.size;
+    return this._queue.size;
   }
 
   /** Sets it: all who wait go on, and who comes later does not wait. Works from any callback of the host. */
   set(): void {
     this.#set = true;
-    while (this.#queue.wakeNext());
+    while (this._queue.wakeNext() !== undefined);
   }
 
   /** Clears it: who comes from now on waits for the next `set()`. */
@@ -46,12 +47,12 @@ export class Event {
 
   *#wait(): Coroutine<true> {
     if (this.#set) return true;
-    const waiter = this.#queue.join();
+    const waiter = this._queue.join();
     try {
       yield* waiter;
       return true;
     } finally {
-      this.#queue.leave(waiter);
+      this._queue.leave(waiter);
     }
   }
 }

@@ -14,7 +14,8 @@ import { WaitQueue } from "./wait-queue.js";
  */
 export class Lock implements Disposable {
   #locked = false;
-  readonly #queue = new WaitQueue(this);
+  /** @internal */
+  readonly _queue = new WaitQueue(this);
 
   /** Whether somebody has it. */
   get locked(): boolean {
@@ -23,7 +24,7 @@ export class Lock implements Disposable {
 
   /** How many tasks wait for it. */
   get waiting(): number {
-    return this.#queue.size;
+    return this._queue.size;
   }
 
   /**
@@ -45,7 +46,7 @@ export class Lock implements Disposable {
   release(): void {
     if (!this.#locked) throw misuse("NOT_ACQUIRED", "Lock is not acquired: release() goes with an acquire()");
     this.#locked = false;
-    this.#queue.wakeFirst();
+    this._queue.wakeFirst();
   }
 
   /** For `within`. */
@@ -65,23 +66,23 @@ export class Lock implements Disposable {
 
   /** @internal Takes it if it is free and nobody is in line. */
   _take(): boolean {
-    if (this.#locked || this.#queue.size > 0) return false;
+    if (this.#locked || this._queue.busy) return false;
     this.#locked = true;
     return true;
   }
 
   /** @internal */
   *_wait<R>(result: R): Coroutine<R> {
-    const waiter = this.#queue.join();
+    const waiter = this._queue.join();
     try {
       yield* waiter;
     } catch (error) {
-      this.#queue.leave(waiter);
+      this._queue.leave(waiter);
       // it may have been given to us, who do not take it
-      if (!this.#locked) this.#queue.wakeFirst();
+      if (!this.#locked) this._queue.wakeFirst();
       throw error;
     }
-    this.#queue.leave(waiter);
+    this._queue.leave(waiter);
     this.#locked = true;
     return result;
   }

@@ -14,7 +14,8 @@ import { WaitQueue } from "./wait-queue.js";
  */
 export class Semaphore implements Disposable {
   #value: number;
-  readonly #queue = new WaitQueue(this);
+  /** @internal */
+  readonly _queue = new WaitQueue(this);
 
   /** @param value how many permits there are at first; default 1 */
   constructor(value = 1) {
@@ -31,12 +32,12 @@ export class Semaphore implements Disposable {
 
   /** Whether `acquire()` would have to wait. */
   get locked(): boolean {
-    return this.#value === 0 || this.#queue.size > 0;
+    return this.#value === 0 || this._queue.busy;
   }
 
   /** How many tasks wait. */
   get waiting(): number {
-    return this.#queue.size;
+    return this._queue.size;
   }
 
   /**
@@ -73,7 +74,7 @@ export class Semaphore implements Disposable {
 
   // The permit is taken when it is granted, not when the waiter runs: newcomers cannot snatch it meanwhile.
   #grant(): boolean {
-    if (!this.#queue.wakeNext()) return false;
+    if (this._queue.wakeNext() === undefined) return false;
     this.#value--;
     return true;
   }
@@ -87,14 +88,14 @@ export class Semaphore implements Disposable {
 
   /** @internal */
   *_wait<R>(result: R): Coroutine<R> {
-    const waiter = this.#queue.join();
+    const waiter = this._queue.join();
     try {
       yield* waiter;
     } catch (error) {
       if (isCancelled(error) && waiter.done && !waiter.cancelled) this.#value++;
       throw error;
     } finally {
-      this.#queue.leave(waiter);
+      this._queue.leave(waiter);
       while (this.#value > 0 && this.#grant());
     }
     return result;

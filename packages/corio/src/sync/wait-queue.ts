@@ -6,39 +6,47 @@ import { Future } from "../tasks/future.js";
 /**
  * The one wait-queue under every lock, event, semaphore, condition, barrier and queue.
  *
- * Fair: whoever came first is woken first. Cancellable: a waiter that is cancelled leaves at once, wherever it stands, in
- * constant time. What a primitive has to see to is only whom it wakes, and what becomes of a wake-up whose receiver is
+ * Fair: whoever came first is woken first. Cancellable: a waiter that is cancelled is passed over, and leaves in constant time
+ * wherever it stands. What a primitive has to see to is only whom it wakes, and what becomes of a wake-up whose receiver is
  * cancelled before it runs.
  *
- *   #first ─> woken ─> woken ─> pending ─> pending <─ #last
- *                               #pending
+ *   _first ─> woken ─> woken ─> cancelled ─> pending ─> cancelled ─> pending <─ #last
+ *                                            #pending
  *
- * A woken waiter stays in the queue until its task runs and leaves: meanwhile newcomers must not overtake it. Waiters are
- * woken from the front, so the woken ones come before the pending ones; `#pending` is the border.
+ * A waiter stays until its task runs and leaves, so that newcomers do not overtake one that was woken. Waiters are woken from
+ * the front: no pending one stands before `#pending`, where the next search begins.
  */
 export class WaitQueue {
+  /** @internal */
+  _first: Waiter | undefined = undefined;
   readonly #owner: object;
   #loop: EventLoop | undefined;
-  #first: Waiter | undefined;
   #last: Waiter | undefined;
   #pending: Waiter | undefined;
   #size = 0;
+  #woken = 0;
+  #cancelled = 0;
 
   /** @param owner what it belongs to, for messages */
   constructor(owner: object) {
     this.#owner = owner;
   }
 
-  /** How many wait, those that were woken and have not run yet included. */
+  /** How many stand in it, those that were woken or cancelled and have not run yet included. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether somebody stands in it who was not cancelled. */
+  get busy(): boolean {
+    return this.#size > this.#cancelled;
   }
 
   /** Adds a waiter at the end; `yield*` it, and `leave` in a `finally`. */
   join(): Waiter {
     const waiter = new Waiter(this, this.#bind());
     waiter._before = this.#last;
-    if (this.#last === undefined) this.#first = waiter;
+    if (this.#last === undefined) this._first = waiter;
     else this.#last._after = waiter;
     this.#last = waiter;
     this.#pending ??= waiter;
@@ -51,34 +59,43 @@ export class WaitQueue {
     if (waiter._queue === undefined) return;
     waiter._queue = undefined;
     if (this.#pending === waiter) this.#pending = waiter._after;
-    if (waiter._before === undefined) this.#first = waiter._after;
+    if (waiter._before === undefined) this._first = waiter._after;
     else waiter._before._after = waiter._after;
     if (waiter._after === undefined) this.#last = waiter._before;
     else waiter._after._before = waiter._before;
     waiter._before = waiter._after = undefined;
     this.#size--;
+    if (waiter.cancelled) this.#cancelled--;
+    else if (waiter.done) this.#woken--;
   }
 
-  /** Wakes the first pending waiter. Returns whether there was one. */
-  wakeNext(): boolean {
-    const waiter = this.#pending;
-    if (waiter === undefined) return false;
-    this.#pending = waiter._after;
-    waiter.setResult();
-    return true;
+  /** Wakes the first pending waiter. Returns it, if there was one. */
+  wakeNext(): Waiter | undefined {
+    let waiter = this.#pending;
+    while (waiter?.done) waiter = waiter._after;
+    this.#pending = waiter?._after;
+    if (waiter !== undefined) {
+      this.#woken++;
+      waiter.setResult();
+    }
+    return waiter;
   }
 
-  /** Wakes the first waiter unless it was woken already: for what only one may have. */
+  /** Wakes the first pending waiter unless another one is on its way: for what only one may have. */
   wakeFirst(): void {
-    if (this.#first === this.#pending) this.wakeNext();
+    if (this.#woken === 0) this.wakeNext();
   }
 
-  /** Wakes the first waiter, which leaves at once: for those who come back to look for themselves. */
+  /** Wakes the first pending waiter, which leaves at once: for those who come back to look for themselves. */
   release(): boolean {
-    const waiter = this.#pending;
-    if (!this.wakeNext()) return false;
-    this.leave(waiter as Waiter);
-    return true;
+    const waiter = this.wakeNext();
+    if (waiter !== undefined) this.leave(waiter);
+    return waiter !== undefined;
+  }
+
+  /** @internal */
+  _waiterCancelled(): void {
+    this.#cancelled++;
   }
 
   #bind(): EventLoop {
@@ -110,7 +127,7 @@ export class Waiter extends Future<void> {
 
   override cancel(reason?: unknown): boolean {
     if (!super.cancel(reason)) return false;
-    this._queue?.leave(this);
+    this._queue?._waiterCancelled();
     return true;
   }
 

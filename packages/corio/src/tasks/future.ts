@@ -181,19 +181,19 @@ export class Future<T> implements PromiseLike<T> {
   /**
    * @internal A future is its own iterator, so waiting for it allocates nothing but the answer of `next()`.
    *
-   * Its task takes note of the first `next()`, and asks again when the future is done. Who asks twice before (`[...future]`
-   * would do so for ever), or asks for the first time when it is done and no task is running, is no task.
+   * `yield*` always passes a value on, if only `undefined`; `[...future]`, `for (… of future)` and `const [x] = future` call
+   * `next()` with none, and would take the future itself for an item. Who asks again before its task took note is no task.
    */
-  next(): IteratorResult<unknown, T> {
-    const task = running.task;
+  next(_sent?: undefined): IteratorResult<unknown, T> {
+    // biome-ignore lint/complexity/noArguments: only this tells the two apart
+    if (arguments.length === 0) throw iterated();
+    const { task } = running;
     if (this._state === PENDING) {
-      if (this._asked) throw this._refuseIteration();
+      if (this._asked) throw iterated();
       this._asked = true;
       if (task !== undefined) this.loop._observer?.waits(task);
       return { done: false, value: this };
     }
-    if (task === undefined && !this._asked) throw this._refuseIteration();
-    this._asked = false;
     if (this._state === FAILED && task !== undefined) addToStack(this._value, task.name, Future.prototype.next);
     return { done: true, value: this.result() };
   }
@@ -204,19 +204,10 @@ export class Future<T> implements PromiseLike<T> {
     throw error;
   }
 
-  /** @internal `const [x] = task` comes here when it has taken the first value. */
+  /** @internal */
   return(value?: unknown): IteratorResult<unknown, T> {
-    if (this._asked) throw this._refuseIteration();
-    return { done: true, value: value as T };
-  }
-
-  private _refuseIteration(): Error {
     this._asked = false;
-    return typeError(
-      "ITERATED",
-      "a future is waited for with `yield* future` in a coroutine; `[...future]`, `for (… of future)` and " +
-        "`const [x] = future` iterate it: write `const x = yield* future`, or `const [x] = yield* future`",
-    );
+    return { done: true, value: value as T };
   }
 
   /** @internal */
@@ -376,6 +367,14 @@ class PromiseCallback implements Waiting {
 export function rejectThens(future: Future<unknown>): void {
   const error = misuse("LOOP_CLOSED", "the event loop was closed before this future was done");
   for (const waiting of [future._callbacks ?? []].flat()) if (waiting instanceof PromiseCallback) waiting.loopClosed(error);
+}
+
+function iterated(): Error {
+  return misuse(
+    "ITERATED",
+    "await wasn't used with future (in a coroutine that is `yield*`): write `const x = yield* future`, or " +
+      "`const [x] = yield* future`; `[...future]`, `for (… of future)` and `const [x] = future` do not wait",
+  );
 }
 
 function alreadyDone(future: Future<unknown>): InvalidStateError {

@@ -1,5 +1,5 @@
 import type { EventLoop } from "../loop/event-loop.js";
-import { CANCELLED, DONE, FAILED, Future, PENDING } from "./future.js";
+import { DONE, FAILED, Future, PENDING } from "./future.js";
 
 /**
  * @internal A future that a promise settles.
@@ -141,7 +141,6 @@ export function settledFuture<T>(loop: EventLoop, value: T): Future<T> {
 /** @internal Ends one future as another ended. */
 export function settleLike(future: Future<unknown>, source: Future<unknown>): void {
   if (future._state !== PENDING) return;
-  if (source.cancelled) future._settle(CANCELLED, source.cancelReason);
-  else if (source._state === FAILED) future._settle(FAILED, source.exception());
-  else future._settle(DONE, source._value);
+  source._retrieved();
+  future._settle(source._state, source._value);
 }

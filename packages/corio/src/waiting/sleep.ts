@@ -40,7 +40,7 @@ class Sleep<T> implements Resumable {
 
   next(): IteratorResult<unknown, T> {
     if (this._begun) {
-      if (this._timer !== undefined) this._timer.next();
+      if (this._timer !== undefined) this._timer.next(undefined);
       return { done: true, value: this._result };
     }
     this._begun = true;
@@ -51,7 +51,7 @@ class Sleep<T> implements Resumable {
     const loop = getRunningLoop();
     this._timer = new SleepTimer({ loop });
     loop._addTimer(loop._look() + this._ms, this._timer);
-    return this._timer.next() as IteratorResult<unknown, never>;
+    return this._timer.next(undefined) as IteratorResult<unknown, never>;
   }
 
   throw(error: unknown): never {
