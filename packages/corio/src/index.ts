@@ -63,6 +63,7 @@ export { LifoQueue } from "./queues/lifo-queue.js";
 export { Context, copyContext } from "./context/context.js";
 export { ContextVar, Token } from "./context/context-var.js";
 // introspection
+export { attachDiagnostics } from "./diagnostics/attach.js"; // attaches them when it is loaded
 export { type CallGraph, captureCallGraph, formatCallGraph, printCallGraph } from "./introspection/call-graph.js";
 // errors
 export { CorioError } from "./errors/corio-error.js";

@@ -20,7 +20,7 @@ export class ContextVar<T> {
    * @param options `default`: what `get()` returns where no value was set
    */
   constructor(name: string, options?: { default?: T }) {
-    if (typeof name !== "string") throw typeError("CONTEXT_VAR", 'a context variable has a name: new ContextVar("user")');
+    if (typeof name !== "string") throw typeError("CONTEXT_VAR");
     this.name = name;
     this.#default = options !== undefined && "default" in options ? { value: options.default as T } : undefined;
   }
@@ -61,14 +61,14 @@ export class ContextVar<T> {
    * @throws a `CorioError` if the token was used, a `RangeError` if it is another variable's or another context's
    */
   reset(token: Token<T>): void {
-    if (!(token instanceof Token)) throw typeError("TOKEN", "reset takes the token that set returned");
-    if (token._used) throw misuse("TOKEN_USED", `the token of ${this.name} has already been used once`);
+    if (!(token instanceof Token)) throw typeError("TOKEN");
+    if (token._used) throw misuse("TOKEN_USED", this.name);
     if (token.variable !== this) {
-      throw rangeError("TOKEN_VARIABLE", `the token was created by a different ContextVar, ${token.variable.name}`);
+      throw rangeError("TOKEN_VARIABLE", token.variable.name);
     }
     const context = contexts.current;
     if (token._context !== context) {
-      throw rangeError("TOKEN_CONTEXT", `the token of ${this.name} was created in a different Context`);
+      throw rangeError("TOKEN_CONTEXT", this.name);
     }
     token._used = true;
     const values = new Map(context._values);

@@ -106,10 +106,10 @@ export function copyContext(): Context {
 /** @internal The context of an option `{ context }`, or a copy of the current one. */
 export function contextFor(option: Context | undefined): Context {
   if (option === undefined) return contextOf(contexts.current._values);
-  if (!(option instanceof Context)) throw typeError("CONTEXT", "the option `context` takes a Context: copyContext() makes one");
+  if (!(option instanceof Context)) throw typeError("CONTEXT");
   return option;
 }
 
 function cannotEnter(): Error {
-  return misuse("CONTEXT_ENTERED", "cannot enter context: it is already entered; run `context.copy()` instead");
+  return misuse("CONTEXT_ENTERED");
 }

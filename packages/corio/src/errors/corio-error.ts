@@ -1,3 +1,6 @@
+import type { MESSAGES } from "../diagnostics/messages.js";
+import { diagnostics } from "./diagnostics.js";
+
 /**
  * The root of the errors that corio itself raises while a program runs. What is plainly a mistake in an argument is a
  * `TypeError` or a `RangeError` instead; those carry a `code` too.
@@ -14,34 +17,29 @@ export class CorioError extends Error {
   }
 }
 
-/** An argument of the wrong kind: a `TypeError` with a code. The message shows what to write instead. */
-export function typeError(code: string, message: string, cause?: unknown): TypeError & { code: string } {
-  return Object.assign(new TypeError(message, cause === undefined ? undefined : { cause }), {
-    code: `ERR_CORIO_${code}`,
-  });
+type Key = keyof typeof MESSAGES;
+type Details<K extends Key> = Parameters<(typeof MESSAGES)[K]>;
+
+/** @internal The text of an error; the bare code where nothing explains it. */
+export function textOf<K extends Key>(key: K, ...details: Details<K>): string {
+  return diagnostics.explain?.(key, details) ?? `${codeOf(key)} (attachDiagnostics() explains it)`;
 }
 
-/** An argument of the right kind and of an impossible value: a `RangeError` with a code. */
-export function rangeError(code: string, message: string): RangeError & { code: string } {
-  return Object.assign(new RangeError(message), { code: `ERR_CORIO_${code}` });
+/** @internal A use that the state of things does not allow. */
+export function misuse<K extends Key>(key: K, ...details: Details<K>): CorioError {
+  return new CorioError(codeOf(key), textOf(key, ...details));
 }
 
-/** A use that the state of things does not allow. */
-export function misuse(code: string, message: string, cause?: unknown): CorioError {
-  return new CorioError(`ERR_CORIO_${code}`, message, cause === undefined ? undefined : { cause });
+/** @internal An argument of the wrong kind: a `TypeError` with a code. */
+export function typeError<K extends Key>(key: K, ...details: Details<K>): TypeError & { code: string } {
+  return Object.assign(new TypeError(textOf(key, ...details)), { code: codeOf(key) });
 }
 
-/** What a message calls a value: `a promise`, `an array`, `3`. */
-export function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === "function") return `the function ${value.name || "(anonymous)"}`;
-  if (typeof value === "object") {
-    if (Array.isArray(value)) return "an array";
-    if (typeof (value as { then?: unknown }).then === "function") return "a promise";
-    const text = (value as object).toString;
-    if (typeof text === "function" && text !== Object.prototype.toString) return String(value);
-    const name = (value as object).constructor?.name;
-    return name && name !== "Object" ? `an object of class ${name}` : "an object";
-  }
-  return String(value);
+/** @internal An argument of the right kind and of an impossible value: a `RangeError` with a code. */
+export function rangeError<K extends Key>(key: K, ...details: Details<K>): RangeError & { code: string } {
+  return Object.assign(new RangeError(textOf(key, ...details)), { code: codeOf(key) });
+}
+
+function codeOf(key: Key): string {
+  return `ERR_CORIO_${key.split(".")[0]}`;
 }

@@ -31,7 +31,7 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
   constructor(message: string, errors: Iterable<E>, options?: { cause?: unknown }) {
     const members = [...errors];
     if (members.length === 0) {
-      throw typeError("EMPTY_GROUP", "an ExceptionGroup needs at least one error: new ExceptionGroup(text, [error])");
+      throw typeError("EMPTY_GROUP");
     }
     super(members, message, options);
     this.errors = members;
@@ -77,7 +77,7 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
 
 function test(condition: Condition<unknown>): (error: unknown) => boolean {
   if (typeof condition !== "function") {
-    throw typeError("GROUP_CONDITION", "split and subgroup take a class of errors or a function (error) => boolean");
+    throw typeError("GROUP_CONDITION");
   }
   const prototype: unknown = condition.prototype;
   const isClass = prototype instanceof Error || (condition as unknown) === Error || (condition as unknown) === Object;

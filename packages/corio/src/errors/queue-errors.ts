@@ -1,10 +1,10 @@
-import { CorioError } from "./corio-error.js";
+import { CorioError, textOf } from "./corio-error.js";
 
 /** `getNowait()` found the queue empty. */
 export class QueueEmpty extends CorioError {
   override readonly name: string = "QueueEmpty";
 
-  constructor(message = "the queue is empty: `yield* queue.get()` waits for an item") {
+  constructor(message = textOf("QUEUE_EMPTY")) {
     super("ERR_CORIO_QUEUE_EMPTY", message);
   }
 }
@@ -13,7 +13,7 @@ export class QueueEmpty extends CorioError {
 export class QueueFull extends CorioError {
   override readonly name: string = "QueueFull";
 
-  constructor(message = "the queue is full: `yield* queue.put(item)` waits for room") {
+  constructor(message = textOf("QUEUE_FULL")) {
     super("ERR_CORIO_QUEUE_FULL", message);
   }
 }
@@ -22,7 +22,7 @@ export class QueueFull extends CorioError {
 export class QueueShutDown extends CorioError {
   override readonly name: string = "QueueShutDown";
 
-  constructor(message = "the queue was shut down") {
+  constructor(message = textOf("QUEUE_SHUT_DOWN")) {
     super("ERR_CORIO_QUEUE_SHUT_DOWN", message);
   }
 }

@@ -1,4 +1,4 @@
-import { CorioError } from "./corio-error.js";
+import { CorioError, textOf } from "./corio-error.js";
 
 /**
  * A future or a task was asked for what its state does not allow: a result before there is one, a second result.
@@ -8,7 +8,7 @@ import { CorioError } from "./corio-error.js";
 export class InvalidStateError extends CorioError {
   override readonly name: string = "InvalidStateError";
 
-  constructor(message = "the operation is not allowed in this state") {
+  constructor(message = textOf("INVALID_STATE", undefined)) {
     super("ERR_CORIO_INVALID_STATE", message);
   }
 }
@@ -17,14 +17,10 @@ export class InvalidStateError extends CorioError {
 export class NoRunningLoopError extends CorioError {
   override readonly name: string = "NoRunningLoopError";
 
-  constructor(message = NO_RUNNING_LOOP) {
+  constructor(message = textOf("NO_RUNNING_LOOP")) {
     super("ERR_CORIO_NO_RUNNING_LOOP", message);
   }
 }
-
-const NO_RUNNING_LOOP =
-  "no running event loop here: call this from a coroutine that run(main) drives. In a callback of the host (a timer, " +
-  "an event listener) keep the loop first: `const loop = getRunningLoop()`, then `loop.createTask(…)` or `{ loop }`";
 
 /**
  * Nothing is left that could ever wake the tasks that a run waits for. The message lists every task and what it waits
@@ -46,7 +42,7 @@ export class DeadlockError extends CorioError {
 export class BrokenBarrierError extends CorioError {
   override readonly name: string = "BrokenBarrierError";
 
-  constructor(message = "the barrier is broken: call `yield* barrier.reset()` before it is used again") {
+  constructor(message = textOf("BROKEN_BARRIER")) {
     super("ERR_CORIO_BROKEN_BARRIER", message);
   }
 }

@@ -1,6 +1,7 @@
-import { describe, typeError } from "../errors/corio-error.js";
+import { typeError } from "../errors/corio-error.js";
 import { requireTask } from "../loop/ensure-future.js";
 import type { Reporter } from "../loop/event-loop.js";
+import { nameOf } from "../diagnostics/inspect.js";
 import { running } from "../scheduling/running.js";
 import { Future } from "../tasks/future.js";
 import { Task } from "../tasks/task.js";
@@ -26,7 +27,7 @@ export function captureCallGraph(
   options?: { limit?: number },
 ): CallGraph {
   if (!(future instanceof Future)) {
-    throw typeError("CALL_GRAPH", `captureCallGraph takes a future or a task, not ${describe(future)}`);
+    throw typeError("CALL_GRAPH", future);
   }
   return {
     future,
@@ -64,7 +65,7 @@ function lines(graph: CallGraph, indent: string): string[] {
   const stack = graph.callStack.map((line) => `${indent}    ${line}`);
   const awaiters = graph.awaitedBy.flatMap((awaiter) => lines(awaiter, `${indent}    `));
   return [
-    `${indent}* ${graph.future._inspectName()}`,
+    `${indent}* ${nameOf(graph.future)}`,
     ...(stack.length > 0 ? [`${indent}  + Call stack:`, ...stack] : []),
     ...(awaiters.length > 0 ? [`${indent}  + Awaited by:`, ...awaiters] : []),
   ];

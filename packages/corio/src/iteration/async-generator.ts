@@ -1,4 +1,4 @@
-import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, typeError } from "../errors/corio-error.js";
 import type { Closeable, EventLoop } from "../loop/event-loop.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import { type Emitted, upToEmission } from "../scopes/context-manager.js";
@@ -23,7 +23,7 @@ export function asyncGenerator<Args extends unknown[], Y, R>(
   fn: (...args: Args) => Generator<Y, R, never>,
 ): (...args: Args) => AsyncGenerator<Emitted<Y>, R, unknown> {
   if (!isCoroutineFunction(fn)) {
-    throw typeError("ASYNC_GENERATOR", `asyncGenerator takes a function*, not ${describe(fn)}: asyncGenerator(function* () {…})`);
+    throw typeError("ASYNC_GENERATOR", fn);
   }
   return (...args) => new AsyncGenerator<Emitted<Y>, R, unknown>(new Driver(fn(...args) as Resumable));
 }
@@ -119,7 +119,7 @@ class Driver implements Closeable {
 
   *resume(step: (generator: Resumable) => IteratorResult<unknown, unknown>): Coroutine<IteratorResult<unknown, unknown>> {
     if (this.#running) {
-      throw misuse("GENERATOR_RUNNING", "this asynchronous generator is running already: wait for its previous next() first");
+      throw misuse("GENERATOR_RUNNING");
     }
     if (this.over) return { done: true, value: undefined };
     this.#running = true;
@@ -147,7 +147,7 @@ class Driver implements Closeable {
       const answer = yield* this.resume((generator) => generator.throw(closing));
       if (answer.done !== true) {
         this.#end();
-        throw misuse("GENERATOR_IGNORED_CLOSE", "an asynchronous generator emitted a value while it was being closed");
+        throw misuse("GENERATOR_IGNORED_CLOSE");
       }
     } catch (error) {
       if (error !== closing) throw error;

@@ -1,4 +1,4 @@
-import { describe, typeError } from "../errors/corio-error.js";
+import { typeError } from "../errors/corio-error.js";
 import { QueueShutDown } from "../errors/queue-errors.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { Queue } from "../queues/queue.js";
@@ -35,7 +35,7 @@ export function cursorOf<T>(source: Source<T>): Closable<T> {
   if (typeof asynchronous === "function") return new AsyncCursor(asynchronous.call(source));
   const { [Symbol.iterator]: synchronous } = Object(source ?? {}) as Partial<Iterable<T>>;
   if (typeof synchronous === "function" && !isCoroutine(source)) return new SyncCursor(synchronous.call(source));
-  throw typeError("ITERATE", `iterate takes an iterable, not ${describe(source)}${isCoroutine(source) ? ": await the coroutine first" : ""}`);
+  throw typeError("ITERATE", source);
 }
 
 abstract class BaseCursor<T> implements Closable<T> {

@@ -1,4 +1,4 @@
-import { describe, typeError } from "../errors/corio-error.js";
+import { typeError } from "../errors/corio-error.js";
 import { within } from "../scopes/within.js";
 import { type Coroutine, isCoroutine } from "../tasks/coroutine.js";
 import type { Source } from "./cursor.js";
@@ -32,7 +32,7 @@ export function* forEach<T, R = undefined>(
   source: Source<T>,
   body: (item: T, stop: <S>(result?: S) => Stop<S>) => Coroutine<Stop<R> | void> | Stop<R> | void,
 ): Coroutine<R | undefined> {
-  if (typeof body !== "function") throw typeError("FOR_EACH", `forEach takes a function, not ${describe(body)}: forEach(source, function* (item) {…})`);
+  if (typeof body !== "function") throw typeError("FOR_EACH", body);
   return yield* within(iterate(source), function* (it): Coroutine<R | undefined> {
     while (yield* it.next()) {
       const made = body(it.value, stop);

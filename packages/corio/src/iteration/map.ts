@@ -1,4 +1,4 @@
-import { describe, rangeError, typeError } from "../errors/corio-error.js";
+import { rangeError, typeError } from "../errors/corio-error.js";
 import { ExceptionGroup } from "../errors/exception-group.js";
 import { coroutineFor } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
@@ -29,8 +29,8 @@ export function map<T, R>(
   options?: { concurrency?: number | undefined },
 ): Coroutine<R[]> {
   const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY;
-  if (typeof fn !== "function") throw typeError("MAP", `map takes a function, not ${describe(fn)}: map(items, (item) => work(item))`);
-  if (!(concurrency >= 1)) throw rangeError("CONCURRENCY", `concurrency is 1 or more, not ${describe(concurrency)}`);
+  if (typeof fn !== "function") throw typeError("MAP", fn);
+  if (!(concurrency >= 1)) throw rangeError("CONCURRENCY", concurrency);
   const cursor = cursorOf(items);
   return within(new Iteration(cursor), () => mapAll(cursor, fn, concurrency));
 }

@@ -1,7 +1,7 @@
 import { misuse, rangeError } from "../errors/corio-error.js";
 import { NoRunningLoopError } from "../errors/state-errors.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
-import { notAwaitable } from "../tasks/brand.js";
+import { refuse } from "../tasks/brand.js";
 import { type Awaitable, type Coroutine, closeCoroutine, coroutineOf, isCoroutine, type Main } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
 import { futureOf, isThenable } from "../tasks/promise-future.js";
@@ -18,12 +18,12 @@ import type { EventLoop } from "./event-loop.js";
 export function ensureFuture<T>(awaitable: Awaitable<T>, options?: { loop?: EventLoop | undefined }): Future<T> {
   if (awaitable instanceof Future) {
     if (options?.loop !== undefined && awaitable.loop !== options.loop) {
-      throw rangeError("OTHER_LOOP", "The future belongs to a different loop than the one specified as the loop argument");
+      throw rangeError("OTHER_LOOP.argument");
     }
     return awaitable as Future<T>;
   }
   if (isCoroutine(awaitable)) return loopFor(awaitable, options?.loop).createTask(awaitable as Coroutine<T>);
-  if (!isThenable(awaitable)) return notAwaitable(awaitable, "an awaitable is required");
+  if (!isThenable(awaitable)) return refuse("NOT_AWAITABLE", "an awaitable is required", awaitable);
   const loop = options?.loop ?? getRunningLoop();
   loop._checkOpen();
   return futureOf(awaitable as PromiseLike<T>, loop);
@@ -49,7 +49,7 @@ export function createTask<T>(main: Main<T>, options?: TaskOptions): Task<T> {
 function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
   const found = loop ?? running.loop;
   if (found !== undefined) return found;
-  if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main)) notAwaitable(main, "createTask(main)");
+  if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main)) refuse("NOT_AWAITABLE", "createTask(main)", main);
   closeCoroutine(main);
   throw new NoRunningLoopError();
 }
@@ -58,7 +58,7 @@ function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
 export function coroutineFor<T>(main: Main<T>, call: string): Coroutine<T> {
   const coroutine = coroutineOf(main, call);
   if (coroutine !== undefined) return coroutine;
-  if (!(main instanceof Future) && !isThenable(main)) return notAwaitable(main, call);
+  if (!(main instanceof Future) && !isThenable(main)) return refuse("NOT_AWAITABLE", call, main);
   return awaitIt(main as Awaitable<T>);
 }
 
@@ -69,7 +69,7 @@ function* awaitIt<T>(awaitable: Awaitable<T>): Coroutine<T> {
 /** @internal The task that is running. */
 export function requireTask(what: string): Task<unknown> {
   if (running.task !== undefined) return running.task;
-  throw misuse("OUTSIDE_TASK", `${what} should be used inside a task: in a coroutine that run() or createTask() drives`);
+  throw misuse("OUTSIDE_TASK", what);
 }
 
 /**

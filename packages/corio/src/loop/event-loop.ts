@@ -1,22 +1,21 @@
 import { contexts, enterContext, leaveContext, type Context } from "../context/context.js";
-import { DebugMode } from "../debug/debug-mode.js";
-import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, typeError } from "../errors/corio-error.js";
+import { diagnostics } from "../errors/diagnostics.js";
 import { DeadlockError } from "../errors/state-errors.js";
 import { defaultHost } from "../hosts/default-host.js";
 import type { Host } from "../hosts/host.js";
 import { platform } from "../hosts/platform.js";
 import type { Handle } from "../scheduling/handle.js";
 import { Scheduler } from "../scheduling/scheduler.js";
-import { notAwaitable } from "../tasks/brand.js";
+import { refuse } from "../tasks/brand.js";
 import { type Awaitable, type Coroutine, closeCoroutine, isCoroutine, isCoroutineFunction, type Main } from "../tasks/coroutine.js";
+import { atRunEnd } from "../tasks/at-run-end.js";
 import type { TaskFactory } from "../tasks/eager.js";
 import { Future, rejectThens } from "../tasks/future.js";
 import { isThenable, settledFuture, settleLike } from "../tasks/promise-future.js";
 import { Task, type TaskOptions } from "../tasks/task.js";
 import { TaskList } from "../tasks/task-list.js";
-import { reportUnawaited } from "../tasks/unawaited.js";
 import type { UnretrievedError } from "../tasks/unretrieved.js";
-import { deadlockReport } from "./deadlock-report.js";
 import { coroutineFor, ensureFuture } from "./ensure-future.js";
 import type { Executor } from "./executor.js";
 
@@ -95,7 +94,7 @@ export class EventLoop extends Scheduler {
    */
   constructor(options: { host?: Host; debug?: boolean; turnBudget?: number } = {}) {
     const { turnBudget = 0.25 } = options;
-    if (!(turnBudget >= 0)) throw typeError("TURN_BUDGET", `turnBudget is in milliseconds, 0 or more, not ${describe(turnBudget)}`);
+    if (!(turnBudget >= 0)) throw typeError("TURN_BUDGET", turnBudget);
     super(options.host ?? defaultHost(), turnBudget);
     const env = platform.process?.env["CORIO_DEBUG"];
     this.debug = options.debug ?? (env !== undefined && env !== "" && env !== "0");
@@ -107,7 +106,7 @@ export class EventLoop extends Scheduler {
   }
 
   set debug(on: boolean) {
-    if (on !== this.debug) this._observer = on ? new DebugMode(this) : undefined;
+    if (on !== this.debug) this._observer = on ? diagnostics.debugMode?.(this) : undefined;
   }
 
   /** Makes this loop's tasks, if set: `(loop, coroutine, options) => task`. */
@@ -117,7 +116,7 @@ export class EventLoop extends Scheduler {
 
   set taskFactory(factory: TaskFactory | undefined) {
     if (factory !== undefined && typeof factory !== "function") {
-      throw typeError("TASK_FACTORY", "task factory must be a callable or undefined: (loop, coroutine, options) => task");
+      throw typeError("TASK_FACTORY");
     }
     this.#taskFactory = factory;
   }
@@ -129,7 +128,7 @@ export class EventLoop extends Scheduler {
 
   set exceptionHandler(handler: ExceptionHandler | undefined) {
     if (handler !== undefined && typeof handler !== "function") {
-      throw typeError("EXCEPTION_HANDLER", "A callable object or undefined is expected as exceptionHandler: (loop, context) => void");
+      throw typeError("EXCEPTION_HANDLER");
     }
     this.#exceptionHandler = handler;
   }
@@ -187,7 +186,7 @@ export class EventLoop extends Scheduler {
    */
   start<T>(awaitable: Awaitable<T>, options: { deadlock?: boolean | undefined } = {}): Future<Awaited<T>> {
     if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
-      notAwaitable(awaitable, "the loop runs an awaitable");
+      refuse("NOT_AWAITABLE", "the loop runs an awaitable", awaitable);
     }
     try {
       this._checkStart();
@@ -209,7 +208,7 @@ export class EventLoop extends Scheduler {
     const idle = (): void => {
       if (!this.running || this.#holds > 0 || this._busy || main.done) return;
       const again = deadlock !== undefined;
-      deadlock ??= new DeadlockError(deadlockReport(this));
+      deadlock ??= new DeadlockError(diagnostics.deadlockReport?.(this) ?? "deadlock");
       if (again) this.stop();
       else main.cancel(deadlock);
     };
@@ -220,7 +219,7 @@ export class EventLoop extends Scheduler {
       forgetIdle?.();
       main.removeDoneCallback(done);
       if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock)) settleLike(whole, main);
-      else whole.setException(deadlock ?? misuse("LOOP_STOPPED", "Event loop stopped before Future completed."));
+      else whole.setException(deadlock ?? misuse("LOOP_STOPPED"));
     });
     return whole;
   }
@@ -267,7 +266,7 @@ export class EventLoop extends Scheduler {
   /** @internal Reports, when a run ends, the errors that nobody retrieved and the coroutines that nobody awaited. */
   _reportLost(): void {
     for (const error of [...this._unretrieved]) error.report();
-    reportUnawaited(this);
+    atRunEnd.report?.(this);
   }
 
   /**
@@ -342,15 +341,11 @@ export class EventLoop extends Scheduler {
   ): Future<Awaited<R>> {
     this._checkOpen();
     if (isCoroutineFunction(fn) || typeof fn !== "function") {
-      throw typeError("EXECUTOR_FUNCTION", "coroutines cannot be used with runInExecutor(): it takes an ordinary function");
+      throw typeError("EXECUTOR_FUNCTION");
     }
     const chosen = executor ?? this.defaultExecutor;
     if (chosen === undefined) {
-      throw misuse(
-        "NO_EXECUTOR",
-        "there is no default executor: the core has no threads. `import { ThreadPoolExecutor } from \"@corio/node\"` and give " +
-          "it as the first argument, or set loop.defaultExecutor",
-      );
+      throw misuse("NO_EXECUTOR");
     }
     return ensureFuture(chosen.submit(fn, ...args), { loop: this });
   }
@@ -386,7 +381,7 @@ export class EventLoop extends Scheduler {
    */
   defaultExceptionHandler(context: ExceptionContext): void {
     const { message = "Unhandled exception in event loop", exception, ...details } = context;
-    const lines = Object.entries(details).map(([key, value]) => `${key}: ${show(value)}`);
+    const lines = Object.entries(details).map(([key, value]) => `${key}: ${typeof value === "string" ? value : (diagnostics.show?.(value) ?? String(value))}`);
     const text = [message, ...lines].join("\n  ");
     if ("exception" in context) this.reporter.error(text, exception);
     else this.reporter.error(text);
@@ -426,10 +421,4 @@ function runIn(context: Context | undefined, fn: () => void): void {
   } finally {
     leaveContext(context, outer);
   }
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (value instanceof Future) return `${value._inspectName()} (${value._inspectState(String)})`;
-  return describe(value);
 }

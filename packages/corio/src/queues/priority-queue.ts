@@ -24,7 +24,7 @@ export class PriorityQueue<T> extends Queue<T> {
     super(options);
     this.#compare = options?.compare ?? naturally;
     if (typeof this.#compare !== "function") {
-      throw typeError("COMPARE", "compare is a function (a, b) => number, as for Array.prototype.sort");
+      throw typeError("COMPARE");
     }
   }
 
@@ -44,7 +44,10 @@ function naturally(a: unknown, b: unknown): number {
   return (a as number) < (b as number) ? -1 : (b as number) < (a as number) ? 1 : 0;
 }
 
-/** A binary heap: each item is no greater than the two below it. */
+/**
+ * A binary heap: each item is no greater than the two below it. The place of an item is found before anything is moved, so a
+ * `compare` that throws leaves the heap as it was.
+ */
 class Heap<T> implements QueueStore<T> {
   readonly #compare: Compare<T>;
   readonly #items: T[] = [];
@@ -59,31 +62,37 @@ class Heap<T> implements QueueStore<T> {
 
   put(item: T): void {
     const items = this.#items;
-    let hole = items.push(item) - 1;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (this.#compare(item, items[parent] as T) >= 0) break;
-      items[hole] = items[parent] as T;
-      hole = parent;
-    }
-    items[hole] = item;
+    let place = items.length;
+    while (place > 0 && this.#compare(item, items[above(place)] as T) < 0) place = above(place);
+    for (let hole = items.length; hole > place; hole = above(hole)) items[hole] = items[above(hole)] as T;
+    items[place] = item;
   }
 
   get(): T {
     const items = this.#items;
-    const first = items[0] as T;
-    const item = items.pop() as T;
-    if (items.length === 0) return first;
-    let hole = 0;
+    const last = items.length - 1;
+    const item = items[last] as T;
+    let place = 0;
     for (;;) {
-      let child = hole * 2 + 1;
-      if (child >= items.length) break;
-      if (child + 1 < items.length && this.#compare(items[child + 1] as T, items[child] as T) < 0) child++;
+      let child = place * 2 + 1;
+      if (child >= last) break;
+      if (child + 1 < last && this.#compare(items[child + 1] as T, items[child] as T) < 0) child++;
       if (this.#compare(item, items[child] as T) <= 0) break;
-      items[hole] = items[child] as T;
-      hole = child;
+      place = child;
     }
-    items[hole] = item;
-    return first;
+    // each item on the way moves up by one, and the first one out
+    let moved = item;
+    for (let hole = place; ; hole = above(hole)) {
+      const next = items[hole] as T;
+      items[hole] = moved;
+      moved = next;
+      if (hole === 0) break;
+    }
+    items.pop();
+    return moved;
   }
+}
+
+function above(place: number): number {
+  return (place - 1) >> 1;
 }

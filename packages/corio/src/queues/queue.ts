@@ -1,4 +1,4 @@
-import { describe, rangeError, typeError } from "../errors/corio-error.js";
+import { rangeError, typeError } from "../errors/corio-error.js";
 import { QueueEmpty, QueueFull, QueueShutDown } from "../errors/queue-errors.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
@@ -38,7 +38,7 @@ export interface QueueOptions {
  */
 export class Queue<T> {
   readonly #maxSize: number;
-  readonly #items: QueueStore<T>;
+  #items: QueueStore<T>;
   readonly #getters = new WaitQueue(this);
   readonly #putters = new WaitQueue(this);
   readonly #finished = new Event();
@@ -47,9 +47,9 @@ export class Queue<T> {
 
   constructor(options?: QueueOptions) {
     const maxSize = options?.maxSize ?? 0;
-    if (typeof options === "number") throw typeError("QUEUE_OPTIONS", `write new Queue({ maxSize: ${options} })`);
+    if (typeof options === "number") throw typeError("QUEUE_OPTIONS", options);
     if (typeof maxSize !== "number" || Number.isNaN(maxSize)) {
-      throw rangeError("QUEUE_SIZE", `maxSize is a number, not ${describe(maxSize)}`);
+      throw rangeError("QUEUE_SIZE", maxSize);
     }
     this.#maxSize = maxSize;
     this.#items = this.createStore();
@@ -146,7 +146,7 @@ export class Queue<T> {
    */
   taskDone(): void {
     if (this.#unfinished <= 0) {
-      throw rangeError("TASK_DONE", "taskDone() called too many times: call it once for each item that was taken");
+      throw rangeError("TASK_DONE");
     }
     if (--this.#unfinished === 0) this.#finished.set();
   }
@@ -170,10 +170,8 @@ export class Queue<T> {
   shutdown(immediate = false): void {
     this.#shutDown = true;
     if (immediate) {
-      while (!this.empty) {
-        this.#items.get();
-        if (this.#unfinished > 0) this.#unfinished--;
-      }
+      this.#unfinished = Math.max(0, this.#unfinished - this.size);
+      this.#items = this.createStore();
       if (this.#unfinished === 0) this.#finished.set();
     }
     while (this.#getters.release());
@@ -207,34 +205,34 @@ export class Queue<T> {
 
   /** @internal */
   *_waitToPut(item: T): Coroutine<void> {
-    while (this.full && !this.#shutDown) {
-      const putter = this.#putters.join();
-      try {
-        yield* putter;
-      } catch (error) {
-        this.#giveUp(putter, this.#putters, !this.full);
-        throw error;
-      }
+    let putter: Waiter | undefined;
+    let put = false;
+    try {
+      while (this.full && !this.#shutDown) yield* (putter = this.#putters.join());
+      this.putNowait(item);
+      put = true;
+    } finally {
+      if (!put) this.#giveUp(putter, this.#putters, !this.full);
     }
-    this.putNowait(item);
   }
 
   /** @internal */
   *_waitToGet(): Coroutine<T> {
-    while (this.empty && !this.#shutDown) {
-      const getter = this.#getters.join();
-      try {
-        yield* getter;
-      } catch (error) {
-        this.#giveUp(getter, this.#getters, !this.empty);
-        throw error;
-      }
+    let getter: Waiter | undefined;
+    let got = false;
+    try {
+      while (this.empty && !this.#shutDown) yield* (getter = this.#getters.join());
+      const item = this.getNowait();
+      got = true;
+      return item;
+    } finally {
+      if (!got) this.#giveUp(getter, this.#getters, !this.empty);
     }
-    return this.getNowait();
   }
 
-  // A waiter that was woken and is cancelled before it runs passes the wake-up on.
-  #giveUp(waiter: Waiter, queue: WaitQueue, another: boolean): void {
+  // A waiter that was woken passes the wake-up on if it is cancelled before it runs, or if `compare` throws.
+  #giveUp(waiter: Waiter | undefined, queue: WaitQueue, another: boolean): void {
+    if (waiter === undefined) return;
     const woken = waiter.done && !waiter.cancelled;
     queue.leave(waiter);
     if (woken && another) queue.release();

@@ -8,7 +8,6 @@ import type { AbortSignalLike } from "../tasks/abort-signal.js";
 import { type Coroutine, closeCoroutine, type Main } from "../tasks/coroutine.js";
 import { type Future, PENDING } from "../tasks/future.js";
 import { settleLike } from "../tasks/promise-future.js";
-import { wait } from "../waiting/wait.js";
 
 /** Options of a runner. */
 export interface RunnerOptions {
@@ -47,7 +46,7 @@ export class Runner implements AsyncDisposable {
 
   /** Its loop, made when it is first asked for. */
   get loop(): EventLoop {
-    if (this.#closed) throw misuse("RUNNER_CLOSED", "Runner is closed: make a new one");
+    if (this.#closed) throw misuse("RUNNER_CLOSED");
     if (this.#loop === undefined) {
       const { debug, loopFactory, asyncLocalStorage } = this.#options;
       const loop = loopFactory === undefined ? new EventLoop() : loopFactory();
@@ -129,12 +128,15 @@ export class Runner implements AsyncDisposable {
 function* shutDown(loop: EventLoop): Coroutine<void> {
   const tasks = [...loop._tasks].filter((task) => task !== running.task);
   for (const task of tasks) task.cancel();
-  if (tasks.length > 0) yield* wait(tasks);
   for (const task of tasks) {
-    if (task.cancelled) continue;
-    const exception = task.exception();
-    if (exception === undefined) continue;
-    loop.callExceptionHandler({ message: "unhandled exception during run() shutdown", exception, task });
+    try {
+      yield* task;
+    } catch (exception) {
+      if (!task.done) throw exception; // this one was cancelled, not the task: nothing else can wake them
+      if (!task.cancelled) {
+        loop.callExceptionHandler({ message: "unhandled exception during run() shutdown", exception, task });
+      }
+    }
   }
   yield* loop.shutdownAsyncGenerators();
   yield* loop.shutdownDefaultExecutor(EXECUTOR_TIMEOUT);

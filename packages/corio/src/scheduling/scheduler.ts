@@ -1,5 +1,5 @@
 import { type Context, contextFor } from "../context/context.js";
-import { describe, misuse, rangeError, typeError } from "../errors/corio-error.js";
+import { misuse, rangeError, typeError } from "../errors/corio-error.js";
 import type { AsyncContextRunner, Host } from "../hosts/host.js";
 import type { EventLoop, ExceptionContext } from "../loop/event-loop.js";
 import type { Future } from "../tasks/future.js";
@@ -171,14 +171,14 @@ export abstract class Scheduler {
   /** @internal Throws unless the loop is open. */
   _checkOpen(): void {
     if (this.#closed) {
-      throw misuse("LOOP_CLOSED", "Event loop is closed: it runs nothing any more; run(main) makes a new one each time");
+      throw misuse("LOOP_CLOSED");
     }
   }
 
   /** @internal Throws unless it can be started here and now. */
   _checkStart(): void {
     this._checkOpen();
-    if (this.#running) throw misuse("LOOP_RUNNING", "This event loop is already running: await what it runs, or createTask(…)");
+    if (this.#running) throw misuse("LOOP_RUNNING");
     if (running.loop !== undefined) throw insideLoop();
   }
 
@@ -232,7 +232,7 @@ export abstract class Scheduler {
   /** @internal */
   _close(): void {
     if (this.#running) {
-      throw misuse("LOOP_RUNNING", "Cannot close a running event loop: stop() it, and close it when its run has ended");
+      throw misuse("LOOP_RUNNING.close");
     }
     this.#closed = true;
     this._ready.clear();
@@ -351,27 +351,21 @@ export abstract class Scheduler {
     this._checkOpen();
     if (typeof callback !== "function") {
       (callback as { return?: () => void } | undefined)?.return?.();
-      throw typeError("CALLBACK", `${method}() takes a callable object (a function), not ${describe(callback)}: ${method}(() => …)`);
+      throw typeError("CALLBACK", method, callback);
     }
     if ((callback as { [Symbol.toStringTag]?: string })[Symbol.toStringTag]?.endsWith("GeneratorFunction")) {
-      throw typeError(
-        "COROUTINE_CALLBACK",
-        `coroutines cannot be used with ${method}(): the call would make one that nothing runs. Write createTask(${callback.name || "main"})`,
-      );
+      throw typeError("COROUTINE_CALLBACK", method, callback.name || "main");
     }
   }
 }
 
 /** @internal Times and delays are milliseconds, and NaN is none. */
 export function checkMilliseconds(value: number, call: string): void {
-  if (typeof value !== "number") throw typeError("MILLISECONDS", `${call} takes milliseconds, not ${describe(value)}`);
-  if (Number.isNaN(value)) throw rangeError("MILLISECONDS", `Invalid delay: NaN (not a number) in ${call}`);
+  if (typeof value !== "number") throw typeError("MILLISECONDS", call, value);
+  if (Number.isNaN(value)) throw rangeError("MILLISECONDS.nan", call);
 }
 
 /** @internal */
 export function insideLoop(): Error {
-  return misuse(
-    "INSIDE_LOOP",
-    "Cannot run the event loop while another loop is running: in a coroutine write `yield* main()`, or createTask(main)",
-  );
+  return misuse("INSIDE_LOOP");
 }

@@ -1,4 +1,4 @@
-import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, typeError } from "../errors/corio-error.js";
 import { type Coroutine, isCoroutineFunction, type Resumable, type Suspended, type Suspension } from "../tasks/coroutine.js";
 import { isSuspension } from "../tasks/suspension.js";
 import type { Manager } from "./manager.js";
@@ -29,7 +29,7 @@ export function contextManager<Args extends unknown[], Y>(
   fn: (...args: Args) => Generator<Y, unknown, void>,
 ): (...args: Args) => ContextManager<Emitted<Y>> {
   if (!isCoroutineFunction(fn)) {
-    throw typeError("CONTEXT_MANAGER", `contextManager takes a function*, not ${describe(fn)}: contextManager(function* () {…})`);
+    throw typeError("CONTEXT_MANAGER", fn);
   }
   return (...args) => new GeneratorManager<Emitted<Y>>(fn(...args) as Resumable, fn.name);
 }
@@ -51,10 +51,10 @@ class GeneratorManager<T> implements ContextManager<T> {
   }
 
   *enter(): Coroutine<T> {
-    if (this.#entered) throw misuse("ENTERED_TWICE", `${this.#name} was entered before: call its function again for each block`);
+    if (this.#entered) throw misuse("ENTERED_TWICE", this.#name);
     this.#entered = true;
     const answer = yield* upToEmission(this.#generator, this.#generator.next());
-    if (answer.done) throw misuse("YIELDED_NOTHING", `${this.#name} ended without a yield: \`yield value\` marks where the block runs`);
+    if (answer.done) throw misuse("YIELDED_NOTHING", this.#name);
     return answer.value as T;
   }
 
@@ -69,7 +69,7 @@ class GeneratorManager<T> implements ContextManager<T> {
     }
     if (answer.done) return error !== undefined;
     this.#generator.return();
-    throw misuse("YIELDED_TWICE", `${this.#name} yielded a second time: what comes after its yield only cleans up`);
+    throw misuse("YIELDED_TWICE", this.#name);
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, typeError } from "../errors/corio-error.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { type Awaitable, type Coroutine, isCoroutine, settled } from "../tasks/coroutine.js";
 import { isThenable } from "../tasks/promise-future.js";
@@ -64,7 +64,7 @@ export class ExitStack implements Manager<ExitStack> {
    */
   defer(cleanup: () => Awaitable<unknown> | void): void {
     this.#checkOpen();
-    if (typeof cleanup !== "function") throw typeError("EXIT_STACK", `a stack defers a function, not ${describe(cleanup)}`);
+    if (typeof cleanup !== "function") throw typeError("EXIT_STACK", cleanup);
     this.#cleanups.push(function* () {
       const made = cleanup();
       if (isCoroutine(made)) yield* made;
@@ -106,6 +106,6 @@ export class ExitStack implements Manager<ExitStack> {
   }
 
   #checkOpen(): void {
-    if (this.#left) throw misuse("EXIT_STACK_LEFT", "this ExitStack was left already: make a new one");
+    if (this.#left) throw misuse("EXIT_STACK_LEFT");
   }
 }

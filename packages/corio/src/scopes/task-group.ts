@@ -45,7 +45,7 @@ export class TaskGroup {
     if (parent === undefined || this.#aborting || (this.#exiting && this.#tasks.size === 0)) {
       closeCoroutine(main);
       const state = parent === undefined ? "has not been entered" : this.#aborting ? "is shutting down" : "is finished";
-      throw misuse("TASK_GROUP_STATE", `this TaskGroup ${state}: create its tasks inside within(new TaskGroup(), …)`);
+      throw misuse("TASK_GROUP_STATE", state);
     }
     const task = parent.loop.createTask(main, options);
     this.#tasks.add(task as Task<unknown>);
@@ -64,7 +64,7 @@ export class TaskGroup {
 
   /** For `within`. */
   enter(): Coroutine<this> {
-    if (this.#parent !== undefined) throw misuse("TASK_GROUP_STATE", "this TaskGroup has already been entered: make one for each block");
+    if (this.#parent !== undefined) throw misuse("TASK_GROUP_STATE.entered");
     this.#parent = requireTask("TaskGroup");
     if (this.#aborting) this.#cancelParent();
     return settled(this);
@@ -73,7 +73,7 @@ export class TaskGroup {
   /** For `within`. */
   *exit(error?: unknown): Coroutine<boolean> {
     const parent = this.#parent;
-    if (parent === undefined) throw misuse("TASK_GROUP_STATE", "this TaskGroup has not been entered");
+    if (parent === undefined) throw misuse("TASK_GROUP_STATE.created");
     this.#exiting = true;
     let cancellation: unknown = isCancelled(error) ? error : undefined;
     if (error !== undefined) this.#abort();

@@ -1,5 +1,5 @@
 import { isCancelled } from "../errors/cancelled-error.js";
-import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, typeError } from "../errors/corio-error.js";
 import { ExceptionGroup } from "../errors/exception-group.js";
 import { timedOutAfter } from "../errors/timeout-error.js";
 import { requireTask } from "../loop/ensure-future.js";
@@ -40,7 +40,7 @@ export function timeoutAt(when: number | null): Timeout {
 }
 
 function check(ms: number | null, call: string): void {
-  if (ms === undefined) throw typeError("MILLISECONDS", `${call} takes milliseconds, or null for no limit, not ${describe(ms)}`);
+  if (ms === undefined) throw typeError("MILLISECONDS.null", call, ms);
   if (ms !== null) checkMilliseconds(ms, call);
 }
 
@@ -89,10 +89,7 @@ export class Timeout {
   reschedule(when: number | null): void {
     check(when, "reschedule(when)");
     if (this.#state !== "active") {
-      throw misuse(
-        "TIMEOUT_STATE",
-        this.#state === "created" ? "Timeout has not been entered" : `Cannot change state of ${this.#state} Timeout`,
-      );
+      throw misuse("TIMEOUT_STATE", this.#state);
     }
     this.#when = when;
     this.#handle?.cancel();
@@ -104,7 +101,7 @@ export class Timeout {
 
   /** For `within`. */
   enter(): Coroutine<this> {
-    if (this.#state !== "created") throw misuse("TIMEOUT_STATE", "Timeout has already been entered: make one for each block");
+    if (this.#state !== "created") throw misuse("TIMEOUT_STATE.entered");
     const task = requireTask("Timeout");
     this.#state = "active";
     this.#task = task;
@@ -117,7 +114,7 @@ export class Timeout {
   /** For `within`. */
   exit(error?: unknown): Coroutine<void> {
     const task = this.#task;
-    if (task === undefined) throw misuse("TIMEOUT_STATE", "Timeout has not been entered");
+    if (task === undefined) throw misuse("TIMEOUT_STATE", this.#state);
     this.#handle?.cancel();
     this.#handle = undefined;
     if (this.#state === "active") this.#state = "finished";

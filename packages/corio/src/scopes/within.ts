@@ -1,4 +1,4 @@
-import { describe, typeError } from "../errors/corio-error.js";
+import { typeError } from "../errors/corio-error.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { type Coroutine, isCoroutine, NOTHING, Settled } from "../tasks/coroutine.js";
 import type { Future } from "../tasks/future.js";
@@ -35,7 +35,7 @@ export function within<const M extends readonly [Enterable, ...Enterable[]], R>(
   const count = managersAndBody.length - 1;
   const body = managersAndBody[count] as Body<M, unknown>;
   if (count < 1 || typeof body !== "function") {
-    throw typeError("WITHIN", `within takes managers and then a function, not ${describe(body)}: within(lock, function* () {…})`);
+    throw typeError("WITHIN", body);
   }
   for (let i = 0; i < count; i++) checkEnterable(managersAndBody[i]);
   const whole =
@@ -80,7 +80,7 @@ function* withinOne(manager: Enterable, body: (value: unknown) => unknown): Coro
 /** Leaves a manager after an error. Returns whether it swallowed it. */
 function* leaveWith(manager: Enterable, error: unknown): Coroutine<boolean> {
   try {
-    const leaving = exit(manager, error === undefined ? typeError("THROWN_UNDEFINED", "undefined was thrown") : error);
+    const leaving = exit(manager, error === undefined ? typeError("THROWN_UNDEFINED.block") : error);
     return (isCoroutine(leaving) ? yield* leaving : leaving) === true;
   } catch (another) {
     keepAsCause(another, error);
@@ -101,11 +101,7 @@ export function checkEnterable(manager: unknown): asserts manager is Enterable {
   if (typeof enter === "function" && typeof exit === "function") return;
   const disposable = (manager ?? {}) as Partial<Disposable & AsyncDisposable>;
   if (typeof disposable[Symbol.dispose] === "function" || typeof disposable[Symbol.asyncDispose] === "function") return;
-  throw typeError(
-    "MANAGER",
-    `within takes context managers: objects with enter() and exit(error), Disposables; not ${describe(manager)}` +
-      (isCoroutine(manager) ? ". Await what makes the manager first: within(yield* open(), …)" : ""),
-  );
+  throw typeError("MANAGER", manager);
 }
 
 /** @internal */

@@ -1,4 +1,4 @@
-import { describe, rangeError } from "../errors/corio-error.js";
+import { rangeError } from "../errors/corio-error.js";
 import { BrokenBarrierError } from "../errors/state-errors.js";
 import type { Coroutine } from "../tasks/coroutine.js";
 import { Condition } from "./condition.js";
@@ -26,9 +26,9 @@ export class Barrier {
   #state: BarrierState = "filling";
   #count = 0;
 
-  /** @param parties how many tasks it waits for, at least 1 */
+  /** @param parties how many tasks it waits for, a whole number, at least 1 */
   constructor(parties: number) {
-    if (!(parties >= 1)) throw rangeError("BARRIER_PARTIES", `Barrier parties must be >= 1, not ${describe(parties)}`);
+    if (!(parties >= 1) || parties % 1) throw rangeError("BARRIER_PARTIES", parties);
     this.#parties = parties;
   }
 

@@ -22,7 +22,7 @@ export class Condition implements Disposable {
 
   /** @param lock default a new one; several conditions may share one */
   constructor(lock: Lock = new Lock()) {
-    if (!(lock instanceof Lock)) throw typeError("CONDITION_LOCK", "new Condition(lock) takes a Lock, or nothing");
+    if (!(lock instanceof Lock)) throw typeError("CONDITION_LOCK");
     this.#lock = lock;
   }
 
@@ -62,7 +62,7 @@ export class Condition implements Disposable {
    * *If cancelled*, it still takes the lock again before it throws, and passes on a notification that it got.
    */
   *wait(): Coroutine<true> {
-    if (!this.locked) throw misuse("NOT_ACQUIRED", "cannot wait on un-acquired lock: acquire the condition first");
+    if (!this.locked) throw misuse("NOT_ACQUIRED.wait");
     const waiter = this._queue.join();
     this.release();
     try {
@@ -75,7 +75,7 @@ export class Condition implements Disposable {
       return true;
     } catch (error) {
       // it may have been notified; then another one is to hear of it
-      this._queue.wakeNext();
+      if (!waiter.cancelled) this._queue.wakeNext();
       throw error;
     }
   }
@@ -117,7 +117,7 @@ export class Condition implements Disposable {
    * @throws a `CorioError` without the lock
    */
   notify(n = 1): void {
-    if (!this.locked) throw misuse("NOT_ACQUIRED", "cannot notify on un-acquired lock: acquire the condition first");
+    if (!this.locked) throw misuse("NOT_ACQUIRED.notify");
     for (let i = 0; i < n && this._queue.wakeNext() !== undefined; i++);
   }
 

@@ -1,4 +1,4 @@
-import { type Coroutine, settled } from "../tasks/coroutine.js";
+import type { Coroutine } from "../tasks/coroutine.js";
 import { WaitQueue } from "./wait-queue.js";
 
 /**
@@ -41,11 +41,7 @@ export class Event {
    *
    * *If cancelled*, nothing changes.
    */
-  wait(): Coroutine<true> {
-    return this.#set ? settled(true) : this.#wait();
-  }
-
-  *#wait(): Coroutine<true> {
+  *wait(): Coroutine<true> {
     if (this.#set) return true;
     const waiter = this._queue.join();
     try {

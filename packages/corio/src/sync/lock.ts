@@ -44,7 +44,7 @@ export class Lock implements Disposable {
    * @throws a `CorioError` if nobody has it
    */
   release(): void {
-    if (!this.#locked) throw misuse("NOT_ACQUIRED", "Lock is not acquired: release() goes with an acquire()");
+    if (!this.#locked) throw misuse("NOT_ACQUIRED");
     this.#locked = false;
     this._queue.wakeFirst();
   }
@@ -76,15 +76,13 @@ export class Lock implements Disposable {
     const waiter = this._queue.join();
     try {
       yield* waiter;
-    } catch (error) {
+      this.#locked = true;
+      return result;
+    } finally {
       this._queue.leave(waiter);
       // it may have been given to us, who do not take it
       if (!this.#locked) this._queue.wakeFirst();
-      throw error;
     }
-    this._queue.leave(waiter);
-    this.#locked = true;
-    return result;
   }
 }
 

@@ -1,5 +1,4 @@
-import { isCancelled } from "../errors/cancelled-error.js";
-import { describe, rangeError } from "../errors/corio-error.js";
+import { rangeError } from "../errors/corio-error.js";
 import { type Coroutine, Leaf, NOTHING } from "../tasks/coroutine.js";
 import { WaitQueue } from "./wait-queue.js";
 
@@ -17,10 +16,10 @@ export class Semaphore implements Disposable {
   /** @internal */
   readonly _queue = new WaitQueue(this);
 
-  /** @param value how many permits there are at first; default 1 */
+  /** @param value how many permits there are at first, a whole number or `Infinity`; default 1 */
   constructor(value = 1) {
-    if (!(value >= 0)) {
-      throw rangeError("SEMAPHORE_VALUE", `Semaphore initial value must be >= 0, not ${describe(value)}`);
+    if (!(value >= 0) || value % 1) {
+      throw rangeError("SEMAPHORE_VALUE", value);
     }
     this.#value = value;
   }
@@ -89,16 +88,17 @@ export class Semaphore implements Disposable {
   /** @internal */
   *_wait<R>(result: R): Coroutine<R> {
     const waiter = this._queue.join();
+    let taken = false;
     try {
       yield* waiter;
-    } catch (error) {
-      if (isCancelled(error) && waiter.done && !waiter.cancelled) this.#value++;
-      throw error;
+      taken = true;
+      return result;
     } finally {
+      // a permit may have been granted to us, who do not take it
+      if (!taken && waiter.done && !waiter.cancelled) this.#value++;
       this._queue.leave(waiter);
       while (this.#value > 0 && this.#grant());
     }
-    return result;
   }
 }
 
@@ -119,7 +119,7 @@ export class BoundedSemaphore extends Semaphore {
   /** @throws a `RangeError` if every permit is free already */
   override release(): void {
     if (this.value >= this.#bound) {
-      throw rangeError("RELEASED_TOO_OFTEN", "BoundedSemaphore released too many times: release() goes with an acquire()");
+      throw rangeError("RELEASED_TOO_OFTEN");
     }
     super.release();
   }

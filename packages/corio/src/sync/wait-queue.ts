@@ -102,10 +102,7 @@ export class WaitQueue {
     const loop = getRunningLoop();
     this.#loop ??= loop;
     if (this.#loop !== loop) {
-      throw misuse(
-        "OTHER_LOOP",
-        `this ${this.#owner.constructor.name} is bound to a different event loop: make one for each run`,
-      );
+      throw misuse("OTHER_LOOP.bound", this.#owner.constructor.name);
     }
     return loop;
   }
@@ -129,10 +126,5 @@ export class Waiter extends Future<void> {
     if (!super.cancel(reason)) return false;
     this._queue?._waiterCancelled();
     return true;
-  }
-
-  /** @internal */
-  override _inspectName(): string {
-    return "a place in a wait-queue";
   }
 }

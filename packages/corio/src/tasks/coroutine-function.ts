@@ -1,7 +1,7 @@
-import { describe, typeError } from "../errors/corio-error.js";
+import { typeError } from "../errors/corio-error.js";
+import { diagnostics } from "../errors/diagnostics.js";
 import { running } from "../scheduling/running.js";
 import { awaitedTwice, type Coroutine, HandedOver, isCoroutineFunction, markCoroutineFunction, type Resumable } from "./coroutine.js";
-import { addToStack } from "./await-stack.js";
 import type { Task } from "./task.js";
 import { noteUnawaited, type UnawaitedCoroutine } from "./unawaited.js";
 
@@ -31,7 +31,7 @@ export function coroutine<This, Args extends unknown[], T>(
   fn: (this: This, ...args: Args) => Coroutine<T>,
 ): (this: This, ...args: Args) => Coroutine<T> {
   if (!isCoroutineFunction(fn)) {
-    throw typeError("NOT_COROUTINE_FUNCTION", `coroutine() takes a function*, not ${describe(fn)}: coroutine(function* name() {…})`);
+    throw typeError("NOT_COROUTINE_FUNCTION", fn);
   }
   const name = fn.name || "(anonymous)";
   const wrapped = function (this: This, ...args: Args): Coroutine<T> {
@@ -92,7 +92,7 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
 
   throw(error: unknown): IteratorResult<unknown, unknown> {
     if (this._handedOver) {
-      addToStack(error, this._parent?.coroutineName ?? "its caller", NamedCoroutine.prototype.throw);
+      diagnostics.addToStack?.(error, this._parent?.coroutineName ?? "its caller", NamedCoroutine.prototype.throw);
       this._leave();
       throw error;
     }

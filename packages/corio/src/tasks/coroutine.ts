@@ -1,5 +1,5 @@
 import { misuse } from "../errors/corio-error.js";
-import { BRAND, notCoroutine } from "./brand.js";
+import { BRAND, refuse } from "./brand.js";
 import type { Future } from "./future.js";
 
 declare const suspended: unique symbol;
@@ -71,7 +71,7 @@ export function coroutineOf<T>(main: Main<T>, call: string): Coroutine<T> | unde
   if (typeof main !== "function") return isCoroutine(main) ? (main as Coroutine<T>) : undefined;
   const made: unknown = main();
   if (isCoroutine(made)) return made as Coroutine<T>;
-  notCoroutine(made, `${call}, ${main.name || "the function"}()`);
+  refuse("NOT_COROUTINE", `${call}, ${main.name || "the function"}()`, made);
 }
 
 /** @internal Ends a coroutine that nothing is going to run. What its cleanup throws is nobody's to catch. */
@@ -160,10 +160,7 @@ export const NOTHING: Coroutine<void> = settled(undefined);
 
 /** @internal */
 export function awaitedTwice(name: string): Error {
-  return misuse(
-    "AWAITED_TWICE",
-    `cannot reuse already awaited coroutine${name && ` ${name}`}: call its function again, or share one run with createTask(…)`,
-  );
+  return misuse("AWAITED_TWICE", name);
 }
 
 /** @internal What a coroutine yields to have itself run on a stack of its own; the one that awaits it gets the result. */

@@ -30,7 +30,7 @@ export const eagerTaskFactory: TaskFactory = (loop, coroutine, options) =>
  */
 export function createEagerTaskFactory(taskClass: TaskConstructor): TaskFactory {
   if (typeof taskClass !== "function") {
-    throw typeError("TASK_CLASS", "createEagerTaskFactory() takes a subclass of Task, or a function that makes the task");
+    throw typeError("TASK_CLASS");
   }
   return <T>(loop: EventLoop, coroutine: Coroutine<T>, options: TaskOptions): Future<T> => {
     const all = { eagerStart: true, ...options, loop };

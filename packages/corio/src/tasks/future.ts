@@ -1,11 +1,11 @@
 import { type Context, contextFor, contexts, enterContext, leaveContext } from "../context/context.js";
 import { CancelledError } from "../errors/cancelled-error.js";
-import { describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, textOf, typeError } from "../errors/corio-error.js";
+import { diagnostics } from "../errors/diagnostics.js";
 import { InvalidStateError } from "../errors/state-errors.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Ready } from "../scheduling/ready-queue.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
-import { addToStack } from "./await-stack.js";
 import { BRAND, thisCopy } from "./brand.js";
 import type { Suspended } from "./coroutine.js";
 import { UnretrievedError } from "./unretrieved.js";
@@ -94,7 +94,7 @@ export class Future<T> implements PromiseLike<T> {
       this._retrieved();
       throw this._value;
     }
-    if (this._state === PENDING) throw new InvalidStateError("Result is not set: wait for the future with yield*");
+    if (this._state === PENDING) throw new InvalidStateError(textOf("INVALID_STATE.result"));
     throw this._cancelledError();
   }
 
@@ -104,7 +104,7 @@ export class Future<T> implements PromiseLike<T> {
    * @throws a CancelledError if it was cancelled; an InvalidStateError if it is not done
    */
   exception(): unknown {
-    if (this._state === PENDING) throw new InvalidStateError("Exception is not set: wait for the future with yield*");
+    if (this._state === PENDING) throw new InvalidStateError(textOf("INVALID_STATE.exception"));
     if (this._state >= CANCELLED) throw this._cancelledError();
     this._retrieved();
     return this._state === FAILED ? this._value : undefined;
@@ -128,7 +128,7 @@ export class Future<T> implements PromiseLike<T> {
    */
   setException(error: unknown): void {
     if (this._state !== PENDING) throw alreadyDone(this);
-    if (error === undefined) throw typeError("NO_EXCEPTION", "setException(undefined): give it the error that it ends with");
+    if (error === undefined) throw typeError("NO_EXCEPTION");
     this._settle(FAILED, error);
   }
 
@@ -151,7 +151,7 @@ export class Future<T> implements PromiseLike<T> {
    * @param options `context`: what it runs in; default a copy of the current context
    */
   addDoneCallback(fn: (future: this) => void, options?: { context?: Context | undefined }): void {
-    if (typeof fn !== "function") throw typeError("CALLBACK", `addDoneCallback() takes a function, not ${describe(fn)}`);
+    if (typeof fn !== "function") throw typeError("CALLBACK.done", fn);
     this._addCallback(new DoneCallback(fn as (future: Future<unknown>) => void, contextFor(options?.context), undefined));
   }
 
@@ -194,7 +194,7 @@ export class Future<T> implements PromiseLike<T> {
       if (task !== undefined) this.loop._observer?.waits(task);
       return { done: false, value: this };
     }
-    if (this._state === FAILED && task !== undefined) addToStack(this._value, task.name, Future.prototype.next);
+    if (this._state === FAILED && task !== undefined) diagnostics.addToStack?.(this._value, task.name, Future.prototype.next);
     return { done: true, value: this.result() };
   }
 
@@ -267,34 +267,6 @@ export class Future<T> implements PromiseLike<T> {
     }
     return before.length - after.length;
   }
-
-  /** @internal For `util.inspect`. */
-  [Symbol.for("nodejs.util.inspect.custom")](
-    _depth: number,
-    options: object,
-    inspect?: (value: unknown, options: object) => string,
-  ): string {
-    return `${this._inspectName()} { ${this._inspectState((value) => inspect?.(value, options) ?? String(value))} }`;
-  }
-
-  /** @internal */
-  _inspectName(): string {
-    return this.constructor.name;
-  }
-
-  /** @internal */
-  _inspectState(show: (value: unknown) => string): string {
-    switch (this._state) {
-      case PENDING:
-        return "pending";
-      case DONE:
-        return `result: ${show(this._value)}`;
-      case FAILED:
-        return `exception: ${String(this._value)}`;
-      default:
-        return this.cancelReason === undefined ? "cancelled" : `cancelled: ${show(this.cancelReason)}`;
-    }
-  }
 }
 
 Object.defineProperty(Future.prototype, BRAND, { value: thisCopy });
@@ -365,22 +337,16 @@ class PromiseCallback implements Waiting {
 
 /** @internal Rejects what `then` of a future still waits for, when the loop closes. */
 export function rejectThens(future: Future<unknown>): void {
-  const error = misuse("LOOP_CLOSED", "the event loop was closed before this future was done");
+  const error = misuse("LOOP_CLOSED.then");
   for (const waiting of [future._callbacks ?? []].flat()) if (waiting instanceof PromiseCallback) waiting.loopClosed(error);
 }
 
 function iterated(): Error {
-  return misuse(
-    "ITERATED",
-    "await wasn't used with future (in a coroutine that is `yield*`): write `const x = yield* future`, or " +
-      "`const [x] = yield* future`; `[...future]`, `for (… of future)` and `const [x] = future` do not wait",
-  );
+  return misuse("ITERATED");
 }
 
 function alreadyDone(future: Future<unknown>): InvalidStateError {
-  return new InvalidStateError(
-    `invalid state: the future is ${future.cancelled ? "cancelled" : "done"} already; test \`future.done\` first`,
-  );
+  return new InvalidStateError(textOf("INVALID_STATE", future));
 }
 
 /**

@@ -1,13 +1,14 @@
 import { type Context, contextFor, contexts, enterContext, leaveContext } from "../context/context.js";
 import { CancelledError } from "../errors/cancelled-error.js";
-import { CorioError, describe, misuse, typeError } from "../errors/corio-error.js";
+import { misuse, typeError } from "../errors/corio-error.js";
+import { diagnostics } from "../errors/diagnostics.js";
 import { NoRunningLoopError } from "../errors/state-errors.js";
 import type { AsyncContextRunner } from "../hosts/host.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Ready } from "../scheduling/ready-queue.js";
 import { running } from "../scheduling/running.js";
 import { type AbortSignalLike, cancelOnAbort } from "./abort-signal.js";
-import { notCoroutine } from "./brand.js";
+import { refuse } from "./brand.js";
 import {
   awaitedTwice,
   type Coroutine,
@@ -20,7 +21,6 @@ import {
 } from "./coroutine.js";
 import type { NamedCoroutine } from "./coroutine-function.js";
 import { CANCELLED, CANCELLED_BY, DONE, FAILED, Future, PENDING, type Waiting } from "./future.js";
-import { stackOf } from "./task-stack.js";
 
 /** Options of a task. */
 export interface TaskOptions {
@@ -91,7 +91,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
    * @throws a `TypeError` for what is no coroutine; a NoRunningLoopError where no loop is running
    */
   constructor(main: Main<T>, options: TaskOptions & { loop?: EventLoop | undefined } = {}) {
-    const coroutine = coroutineOf(main, "createTask(main)") ?? notCoroutine(main, "createTask(main)");
+    const coroutine = coroutineOf(main, "createTask(main)") ?? refuse("NOT_COROUTINE", "createTask(main)", main);
     const loop = options.loop ?? running.loop;
     try {
       if (loop === undefined) throw new NoRunningLoopError();
@@ -180,12 +180,12 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 
   /** Not for tasks: their coroutine's result ends them. */
   override setResult(_value: T): never {
-    throw misuse("TASK_SET", "Task does not support setResult operation: its coroutine returns the result");
+    throw misuse("TASK_SET");
   }
 
   /** Not for tasks: their coroutine's error ends them. */
   override setException(_error: unknown): never {
-    throw misuse("TASK_SET", "Task does not support setException operation: its coroutine throws the error");
+    throw misuse("TASK_SET.exception");
   }
 
   /**
@@ -195,7 +195,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
    * @param options `limit`: at most so many lines
    */
   getStack(options?: { limit?: number }): string[] {
-    return stackOf(this).slice(0, options?.limit);
+    return (diagnostics.stackOf?.(this) ?? []).slice(0, options?.limit);
   }
 
   /** Reports {@link getStack} to the loop's reporter. */
@@ -307,10 +307,10 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 
   private _wait(wanted: unknown): void {
     if (wanted instanceof Future) {
-      if (wanted.loop !== this.loop) return this._throwNext(otherLoop(wanted));
-      if (!wanted._asked) return this._throwNext(forgottenStar("a future"));
+      if (wanted.loop !== this.loop) return this._throwNext(misuse("OTHER_LOOP", wanted));
+      if (!wanted._asked) return this._throwNext(misuse("BAD_YIELD", wanted));
       wanted._asked = false;
-      if ((wanted as Future<unknown>) === this) return this._throwNext(misuse("AWAITS_ITSELF", `Task cannot await on itself: ${this.name}`));
+      if ((wanted as Future<unknown>) === this) return this._throwNext(misuse("AWAITS_ITSELF", this.name));
       wanted._addCallback(this);
       this._waiter = wanted;
       if (this._mustCancel && wanted.cancel(this._reason)) this._mustCancel = false;
@@ -318,7 +318,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
       turn.asked = false;
       this.loop._enqueue(this);
     }
-    else this._throwNext(badYield(wanted));
+    else this._throwNext(misuse("BAD_YIELD", wanted));
   }
 
   private _throwNext(mistake: Error): void {
@@ -349,54 +349,11 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   override _name(): string {
     return this.name;
   }
-
-  /** @internal */
-  override _inspectName(): string {
-    return `${this.constructor.name} ${this.name}`;
-  }
-
-  /** @internal */
-  override _inspectState(show: (value: unknown) => string): string {
-    if (this._state !== PENDING) return super._inspectState(show);
-    const state = running.task === (this as unknown) ? "running" : this._waiter === undefined ? "ready" : "pending";
-    const waits = this._waiter === undefined ? "" : `, waiting for ${this._waiter._inspectName()}`;
-    return `${state}${waits}${this._requests > 0 ? ", cancelling" : ""}`;
-  }
-}
-
-function otherLoop(future: Future<unknown>): Error {
-  return misuse(
-    "OTHER_LOOP",
-    `Task got Future attached to a different loop${future instanceof Task ? ` (${future.name})` : ""}: ` +
-      "wait for it there, or take its promise across: yield* until(future.then())",
-  );
-}
-
-function forgottenStar(what: string): Error {
-  return typeErrorAsMisuse(`yield was used instead of yield* with ${what}: write \`yield* …\``);
-}
-
-function badYield(value: unknown): Error {
-  const kind = describe(value);
-  if (kind === "a promise") return typeErrorAsMisuse("Task got bad yield: a promise. Write `yield* until(promise)`");
-  if (typeof (value as Partial<Resumable> | null)?.throw === "function") return forgottenStar("a coroutine");
-  return typeErrorAsMisuse(`Task got bad yield: ${kind}. A coroutine waits with \`yield* awaitable\``);
-}
-
-function typeErrorAsMisuse(message: string): CorioError {
-  return misuse("BAD_YIELD", message);
 }
 
 /** What a coroutine threw, as an error that can be told from "none" and that says what overflowed. */
 function thrownError(error: unknown): unknown {
-  if (error === undefined) return typeError("THROWN_UNDEFINED", "a coroutine threw undefined: throw an Error, which says what went wrong");
-  if (error instanceof Error && /call stack|too much recursion/i.test(error.message)) {
-    return new CorioError(
-      "ERR_CORIO_STACK_OVERFLOW",
-      "the chain of yield* overflowed the stack: make the recursion a loop, or wrap the function with coroutine(), " +
-        "which runs every few levels on a stack of its own",
-      { cause: error },
-    );
-  }
-  return error;
+  if (error === undefined) return typeError("THROWN_UNDEFINED");
+  if (!(error instanceof Error && /call stack|too much recursion/i.test(error.message))) return error;
+  return Object.assign(misuse("STACK_OVERFLOW"), { cause: error });
 }

@@ -1,4 +1,5 @@
 import type { EventLoop } from "../loop/event-loop.js";
+import { atRunEnd } from "./at-run-end.js";
 import { running } from "../scheduling/running.js";
 
 /** @internal A coroutine that can say whether anything has awaited it yet. */
@@ -25,6 +26,7 @@ const collected = new FinalizationRegistry<Watched>((entry) => {
 
 /** @internal Notes a coroutine that was just made. */
 export function noteUnawaited(coroutine: UnawaitedCoroutine): void {
+  atRunEnd.report = reportUnawaited;
   if (latest.push(coroutine) >= LATEST) watchLatest();
 }
 
@@ -38,8 +40,8 @@ function watchLatest(): void {
   latest.length = 0;
 }
 
-/** @internal Reports the coroutines that were never awaited, when a run ends. */
-export function reportUnawaited(loop: EventLoop): void {
+/** Reports the coroutines that were never awaited, when a run ends. */
+function reportUnawaited(loop: EventLoop): void {
   for (const coroutine of latest.splice(0)) {
     if (!coroutine.awaited) report({ name: coroutine.coroutineName, loop });
   }

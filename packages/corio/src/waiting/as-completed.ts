@@ -28,7 +28,7 @@ import { Future } from "../tasks/future.js";
 export function asCompleted<T>(awaitables: Iterable<Awaitable<T>>, options?: { timeout?: number | undefined }): AsCompleted<T> {
   if (awaitables instanceof Future || typeof (awaitables as { throw?: unknown }).throw === "function") {
     closeCoroutine(awaitables);
-    throw typeError("AS_COMPLETED", "asCompleted expects an iterable of awaitables, not a single one: asCompleted([main()])");
+    throw typeError("AS_COMPLETED");
   }
   if (options?.timeout !== undefined) checkMilliseconds(options.timeout, "asCompleted(…, { timeout })");
   return new AsCompleted(awaitables, options?.timeout);

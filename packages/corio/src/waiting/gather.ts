@@ -62,7 +62,7 @@ export function gather(...args: unknown[]): Future<unknown[]> {
   const awaitables = (listed ? [...(first as Iterable<unknown>)] : args) as Awaitable<unknown>[];
   const options = (listed ? second : undefined) as GatherOptions | undefined;
   if (listed && (args.length > 2 || (second !== undefined && !isOptions(second)))) {
-    throw typeError("GATHER_ARGUMENTS", "gather takes awaitables one by one, or gather([…], { returnExceptions })");
+    throw typeError("GATHER_ARGUMENTS");
   }
   return new Gathering(awaitables, options ?? {});
 }
@@ -176,11 +176,6 @@ class Gathering extends Future<unknown[]> {
   private _cancelledErrorOfChildren(): unknown {
     const cancelled = this.#children.find((child) => child.cancelled);
     return cancelled === undefined ? this._cancelledError() : cancelled._cancelledError();
-  }
-
-  /** @internal */
-  override _inspectName(): string {
-    return `gather of ${this.#children.length}`;
   }
 }
 

@@ -18,7 +18,7 @@ type ResultOf<A> = A extends Future<infer T> ? T : A extends Generator<unknown, 
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.wait
  */
 export function* race<const A extends readonly Awaitable<unknown>[]>(...awaitables: A): Coroutine<ResultOf<A[number]>> {
-  if (awaitables.length === 0) throw rangeError("RACE_EMPTY", "race() needs at least one awaitable: race(a(), b())");
+  if (awaitables.length === 0) throw rangeError("RACE_EMPTY");
   const runners = [...new Set(awaitables)].map((awaitable) => ensureFuture(awaitable));
   let winner: Future<unknown> | undefined;
   try {

@@ -1,5 +1,5 @@
 import { isCancelled } from "../errors/cancelled-error.js";
-import { describe, rangeError, typeError } from "../errors/corio-error.js";
+import { rangeError, typeError } from "../errors/corio-error.js";
 import { coroutineFor } from "../loop/ensure-future.js";
 import type { Awaitable, Coroutine } from "../tasks/coroutine.js";
 import { sleep } from "./sleep.js";
@@ -34,13 +34,13 @@ export interface RetryOptions {
 export function retry<T>(make: (attempt: number) => Awaitable<T>, options: RetryOptions = {}): Coroutine<T> {
   const { attempts = 3, delay = 100, factor = 2, maxDelay = 30_000, jitter = 0, when } = options;
   if (typeof make !== "function") {
-    throw typeError("RETRY", `retry takes a function that makes a coroutine for each attempt, not ${describe(make)}: retry(() => main())`);
+    throw typeError("RETRY", make);
   }
-  if (!(attempts >= 1)) throw rangeError("RETRY_ATTEMPTS", `attempts is 1 or more, not ${describe(attempts)}`);
+  if (!(attempts >= 1)) throw rangeError("RETRY_ATTEMPTS", attempts);
   if (!(delay >= 0 && factor >= 0 && maxDelay >= 0)) {
-    throw rangeError("RETRY_DELAY", "delay and maxDelay are milliseconds, and with factor 0 or more");
+    throw rangeError("RETRY_DELAY");
   }
-  if (!(jitter >= 0 && jitter <= 1)) throw rangeError("RETRY_JITTER", `jitter is 0 to 1, not ${describe(jitter)}`);
+  if (!(jitter >= 0 && jitter <= 1)) throw rangeError("RETRY_JITTER", jitter);
   return attemptRepeatedly(make, { attempts, delay, factor, maxDelay, jitter, when });
 }
 

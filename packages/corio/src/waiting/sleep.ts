@@ -83,9 +83,4 @@ class SleepTimer extends Future<void> implements Timer {
     this.loop._timers.callOff(this);
     return true;
   }
-
-  /** @internal */
-  override _inspectName(): string {
-    return "sleep";
-  }
 }

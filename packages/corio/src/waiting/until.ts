@@ -1,7 +1,7 @@
 import { CancelledError } from "../errors/cancelled-error.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
-import { notAwaitable } from "../tasks/brand.js";
+import { refuse } from "../tasks/brand.js";
 import { Future, PENDING } from "../tasks/future.js";
 import { futureOf, isThenable } from "../tasks/promise-future.js";
 
@@ -33,10 +33,10 @@ export function until<T>(source: PromiseLike<T> | ((signal: Signal) => PromiseLi
   const loop = getRunningLoop();
   if (source instanceof Future) return source as Future<T>;
   if (isThenable(source)) return futureOf(source as PromiseLike<T>, loop);
-  if (typeof source !== "function") return notAwaitable(source, "until(promise)");
+  if (typeof source !== "function") return refuse("NOT_AWAITABLE", "until(promise)", source);
   const controller = new AbortController();
   const promise = source(controller.signal as Signal);
-  if (!isThenable(promise)) return notAwaitable(promise, "until((signal) => promise)");
+  if (!isThenable(promise)) return refuse("NOT_AWAITABLE", "until((signal) => promise)", promise);
   return new AbortingFuture(ensureFuture(promise, { loop }), controller);
 }
 

@@ -4,7 +4,7 @@ import { ensureFuture } from "../loop/ensure-future.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { timeout } from "../scopes/timeout.js";
 import { within } from "../scopes/within.js";
-import { notAwaitable } from "../tasks/brand.js";
+import { refuse } from "../tasks/brand.js";
 import { type Awaitable, type Coroutine, isCoroutine } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
 import { isThenable } from "../tasks/promise-future.js";
@@ -23,7 +23,7 @@ import { isThenable } from "../tasks/promise-future.js";
  */
 export function* waitFor<T>(awaitable: Awaitable<T>, ms: number | null): Coroutine<T> {
   if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
-    notAwaitable(awaitable, "waitFor(awaitable, ms)");
+    refuse("NOT_AWAITABLE", "waitFor(awaitable, ms)", awaitable);
   }
   if (ms !== null) checkMilliseconds(ms, "waitFor(awaitable, ms)");
   if (ms !== null && ms <= 0) return yield* takeNow(ensureFuture(awaitable), ms);

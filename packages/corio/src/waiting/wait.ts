@@ -44,24 +44,21 @@ export function* wait<F extends Future<unknown>>(
 
 function checked<F extends Future<unknown>>(futures: Iterable<F>, returnWhen: ReturnWhen): Set<F> {
   if (futures instanceof Future || typeof (futures as Iterable<F> | undefined)?.[Symbol.iterator] !== "function") {
-    throw typeError("WAIT_FUTURES", "wait() expects a list of futures: wait([task1, task2])");
+    throw typeError("WAIT_FUTURES");
   }
   if (typeof (futures as { throw?: unknown }).throw === "function") {
     closeCoroutine(futures);
-    throw typeError("WAIT_FUTURES", "wait() expects a list of futures, not a coroutine: wait([createTask(main)])");
+    throw typeError("WAIT_FUTURES.coroutine");
   }
   const all = new Set(futures);
-  if (all.size === 0) throw rangeError("WAIT_EMPTY", "Set of Tasks/Futures is empty: wait() needs at least one");
+  if (all.size === 0) throw rangeError("WAIT_EMPTY");
   if (!["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"].includes(returnWhen)) {
-    throw rangeError("RETURN_WHEN", `Invalid returnWhen value: ${String(returnWhen)}`);
+    throw rangeError("RETURN_WHEN", String(returnWhen));
   }
   for (const future of all) {
     if (future instanceof Future) continue;
     for (const refused of all) closeCoroutine(refused);
-    throw typeError(
-      "WAIT_FUTURES",
-      "Passing coroutines is forbidden, use tasks explicitly: wait([createTask(main)]); of a promise make `until(promise)`",
-    );
+    throw typeError("WAIT_FUTURES.member");
   }
   return all;
 }

@@ -1,6 +1,6 @@
 import { running } from "../scheduling/running.js";
-import { FAILED } from "./future.js";
-import type { Task } from "./task.js";
+import { FAILED } from "../tasks/future.js";
+import type { Task } from "../tasks/task.js";
 
 /** @internal The lines of `task.getStack()`. */
 export function stackOf(task: Task<unknown>): string[] {

@@ -1,5 +1,6 @@
 import type { Task } from "../tasks/task.js";
-import type { EventLoop } from "./event-loop.js";
+import type { EventLoop } from "../loop/event-loop.js";
+import { nameOf } from "./inspect.js";
 
 /** @internal Every task of a loop with what it waits for, for the message of a DeadlockError. */
 export function deadlockReport(loop: EventLoop): string {
@@ -14,6 +15,6 @@ export function deadlockReport(loop: EventLoop): string {
 
 function describeTask(task: Task<unknown>): string {
   const waiter = task.waitingFor;
-  const what = waiter === undefined ? "is ready" : `waits for ${waiter._inspectName()}`;
+  const what = waiter === undefined ? "is ready" : `waits for ${nameOf(waiter)}`;
   return [`${task.name} ${what}`, ...task.getStack()].join("\n      ");
 }

@@ -4,6 +4,7 @@ import type { LoopObserver } from "../scheduling/scheduler.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Future } from "../tasks/future.js";
 import { Task } from "../tasks/task.js";
+import { nameOf } from "./inspect.js";
 
 interface Trace {
   readonly stack?: string;
@@ -89,7 +90,7 @@ export class DebugMode implements LoopObserver {
 
 function waitsFor(task: Task<unknown>): string {
   const { waitingFor } = task;
-  return waitingFor === undefined ? "is ready to run" : `waits for ${waitingFor._inspectName()}`;
+  return waitingFor === undefined ? "is ready to run" : `waits for ${nameOf(waitingFor)}`;
 }
 
 /** The stack from here; the engine writes it out only if it is asked for. */
