@@ -5,10 +5,10 @@
 
 // What the adapter needs: what a core must export, and what its classes must have. `node run.mjs --check` prints what is missing.
 const NEEDED = {
-  functions: ['run', 'getRunningLoop', 'ensureFuture', 'currentTask', 'allTasks', 'eagerTaskFactory', 'createEagerTaskFactory', 'sleep', 'gather', 'wait', 'waitFor',
+  functions: ['getRunningLoop', 'ensureFuture', 'currentTask', 'allTasks', 'eagerTaskFactory', 'createEagerTaskFactory', 'sleep', 'gather', 'wait', 'waitFor',
     'asCompleted', 'shield', 'timeout', 'timeoutAt', 'copyContext'],
   classes: {
-    EventLoop: ['time', 'callSoon', 'callSoonThreadsafe', 'callLater', 'callAt', 'createFuture', 'createTask', 'runUntilComplete', 'runForever', 'stop', 'close', 'runInExecutor',
+    EventLoop: ['time', 'callSoon', 'callSoonThreadsafe', 'callLater', 'callAt', 'createFuture', 'createTask', 'start', 'runForever', 'stop', 'close', 'runInExecutor',
       'shutdownAsyncGenerators', 'shutdownDefaultExecutor', 'callExceptionHandler', 'defaultExceptionHandler', 'running', 'closed', 'debug', 'taskFactory', 'exceptionHandler'],
     Future: ['done', 'cancelled', 'loop', 'result', 'exception', 'setResult', 'setException', 'cancel', 'addDoneCallback', 'removeDoneCallback', 'then'],
     Task: ['name', 'coroutine', 'context', 'cancelling', 'uncancel'],
@@ -16,7 +16,7 @@ const NEEDED = {
     Condition: ['locked', 'acquire', 'release', 'wait', 'waitFor', 'notify', 'notifyAll', 'enter', 'exit'],
     Semaphore: ['locked', 'acquire', 'release', 'enter', 'exit'], BoundedSemaphore: ['release'], Barrier: ['wait', 'reset', 'abort', 'parties', 'waiting', 'broken', 'enter', 'exit'],
     Queue: ['get', 'put', 'getNowait', 'putNowait', 'join', 'taskDone', 'shutdown', 'size', 'empty', 'full', 'maxSize'], PriorityQueue: [], LifoQueue: [],
-    TaskGroup: ['enter', 'exit', 'createTask', 'cancel'], Runner: ['loop', 'run', 'close'], ContextVar: ['get', 'set', 'reset'], Context: ['run', 'copy', 'get', 'has', 'keys'],
+    TaskGroup: ['enter', 'exit', 'createTask', 'cancel'], Runner: ['loop', '_start', '_startClosing'], ContextVar: ['get', 'set', 'reset'], Context: ['run', 'copy', 'get', 'has', 'keys'],
     CancelledError: [], TimeoutError: [], InvalidStateError: [], NoRunningLoopError: [], QueueEmpty: [], QueueFull: [], QueueShutDown: [], BrokenBarrierError: [], ExceptionGroup: [],
   },
 };
@@ -56,7 +56,10 @@ export function makeAdapter(core) {
   const codeKinds = { ERR_CORIO_CONTEXT_LOOKUP: 'LookupError' };
   // texts that differ by design: error code -> the text CPython uses
   const codeTexts = {
+    ERR_CORIO_NOT_AWAITABLE: (text) => text.replace('(an awaitable) is required', '(an awaitable is required)'),
     ERR_CORIO_OTHER_LOOP: (text) => text.replace('Task got Future attached', 'Task <Task> got Future <Future> attached'),
+    ERR_CORIO_INSIDE_LOOP: (text) => `${text} (Runner.run() cannot be called from a running event loop)`,
+    ERR_CORIO_OUTSIDE_TASK: (text) => `${text} (TaskGroup: cannot determine the parent task)`,
     ERR_CORIO_TASK_SET: (text) => text.replace('setResult', 'set_result').replace('setException', 'set_exception'),
   };
 
@@ -96,8 +99,13 @@ export function makeAdapter(core) {
         _addTimer(when, timer) { hooks.timer?.(when); super._addTimer(when, timer); }
       }
       const loop = new BridgedLoop({ host });
+      const settled = (fn) => {
+        const future = loop.createFuture();
+        try { future.setResult(fn()); } catch (error) { future.setException(error); }
+        return future;
+      };
       // the core has no threads of its own: the tests' functions for an executor run at once
-      loop.defaultExecutor = { submit: async (fn, ...args) => fn(...args), shutdown: async () => {} };
+      loop.defaultExecutor = { submit: (fn, ...args) => settled(() => fn(...args)), shutdown: () => settled(() => {}) };
       return loop;
     },
     time: (loop) => loop.time(),
@@ -121,8 +129,8 @@ export function makeAdapter(core) {
     getExceptionHandler: (loop) => loop.exceptionHandler,
     setExceptionHandler: (loop, handler) => { loop.exceptionHandler = handler; },
     callExceptionHandler: (loop, context) => c.EventLoop.prototype.callExceptionHandler.call(loop, context),
-    runUntilComplete: (loop, awaitable) => loop.runUntilComplete(awaitable),
-    runForever: (loop) => loop.runForever(),
+    start: (loop, awaitable) => loop.start(awaitable),
+    runForever: (loop) => void loop.runForever(), // its end shows in `running`
     shutdownAsyncGenerators: (loop) => c.EventLoop.prototype.shutdownAsyncGenerators.call(loop),
     shutdownDefaultExecutor: (loop, ms) => c.EventLoop.prototype.shutdownDefaultExecutor.call(loop, ms),
     runInExecutor: (loop, executor, fn) => loop.runInExecutor(executor, fn),
@@ -231,9 +239,9 @@ export function makeAdapter(core) {
     // ---- runner
     newRunner: (options) => new c.Runner(options),
     runnerLoop: (runner) => runner.loop,
-    runnerRun: (runner, main, context) => runner.run(main, context === undefined ? undefined : { context }),
-    runnerClose: (runner) => runner.close(),
-    run: (main, options) => c.run(main, options),
+    // what run() and close() make their promises of: the tool looks at futures
+    runnerStart: (runner, main, context) => runner._start(main, inContext(context) ?? {}),
+    runnerStartClosing: (runner) => runner._startClosing(),
 
     // ---- context variables
     newContext: () => new c.Context(),

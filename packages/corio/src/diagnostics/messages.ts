@@ -27,6 +27,7 @@ export const MESSAGES = {
   CONTEXT_MANAGER: (fn: unknown) => `contextManager takes a function*, not ${describe(fn)}: contextManager(function* () {…})`,
   CONTEXT_VAR: () => 'a context variable has a name: new ContextVar("user")',
   COROUTINE_CALLBACK: (method: unknown, name: unknown) => `coroutines cannot be used with ${method}(): the call would make one that nothing runs. Write createTask(${name})`,
+  CYCLE: () => "the main task returned itself: a run cannot wait for its own end",
   EMPTY_GROUP: () => "an ExceptionGroup needs at least one error: new ExceptionGroup(text, [error])",
   ENTERED_TWICE: (name: unknown) => `${name} was entered before: call its function again for each block`,
   EXCEPTION_HANDLER: () => "A callable object or undefined is expected as exceptionHandler: (loop, context) => void",

@@ -1,5 +1,6 @@
 import { rangeError } from "../errors/corio-error.js";
-import type { Host } from "./host.js";
+import { captureAsyncContext } from "./async-context.js";
+import type { AsyncContextRunner, Host } from "./host.js";
 
 interface Alarm {
   readonly when: number;
@@ -48,6 +49,10 @@ export class ManualHost implements Host {
   onIdle(idle: () => void): () => void {
     this.#idle.add(idle);
     return () => void this.#idle.delete(idle);
+  }
+
+  captureAsyncContext(): AsyncContextRunner {
+    return captureAsyncContext();
   }
 
   /** How many turns are requested. */

@@ -1,9 +1,9 @@
+import { captureAsyncContext } from "./async-context.js";
 import type { AsyncContextRunner, Host } from "./host.js";
 import { now, runAt } from "./long-timeout.js";
 import { platform } from "./platform.js";
 
 const { setImmediate, process } = platform;
-const AsyncResource = process?.getBuiltinModule?.("node:async_hooks")?.AsyncResource;
 
 /** Node, and what has Node's `setImmediate` and `process`: Deno and Bun. */
 export class NodeHost implements Host {
@@ -38,8 +38,6 @@ export class NodeHost implements Host {
   }
 
   captureAsyncContext(): AsyncContextRunner {
-    if (AsyncResource === undefined) return (run) => run();
-    const resource = new AsyncResource("corio");
-    return (run) => resource.runInAsyncScope(run);
+    return captureAsyncContext();
   }
 }

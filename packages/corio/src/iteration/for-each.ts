@@ -1,7 +1,7 @@
 import { typeError } from "../errors/corio-error.js";
 import { within } from "../scopes/within.js";
 import { type Coroutine, isCoroutine } from "../tasks/coroutine.js";
-import type { Source } from "./cursor.js";
+import type { Cursor, Source } from "./cursor.js";
 import { iterate } from "./iterate.js";
 
 /** What `stop` makes: returned from the body, it ends the iteration with a result. */
@@ -28,19 +28,20 @@ export class Stop<R> {
  *   if (yield* matches(line)) return stop(line);
  * });
  */
-export function* forEach<T, R = undefined>(
-  source: Source<T>,
-  body: (item: T, stop: <S>(result?: S) => Stop<S>) => Coroutine<Stop<R> | void> | Stop<R> | void,
-): Coroutine<R | undefined> {
+export function forEach<T, R = undefined>(source: Source<T>, body: Body<T, R>): Coroutine<R | undefined> {
   if (typeof body !== "function") throw typeError("FOR_EACH", body);
-  return yield* within(iterate(source), function* (it): Coroutine<R | undefined> {
-    while (yield* it.next()) {
-      const made = body(it.value, stop);
-      const answer = isCoroutine(made) ? yield* made as Coroutine<Stop<R> | void> : made;
-      if (answer instanceof Stop) return answer.result;
-    }
-    return undefined;
-  });
+  return within(iterate(source), (it) => visit(it, body));
+}
+
+type Body<T, R> = (item: T, stop: <S>(result?: S) => Stop<S>) => Coroutine<Stop<R> | void> | Stop<R> | void;
+
+function* visit<T, R>(it: Cursor<T>, body: Body<T, R>): Coroutine<R | undefined> {
+  while (yield* it.next()) {
+    const made = body(it.value, stop);
+    const answer = isCoroutine(made) ? yield* made as Coroutine<Stop<R> | void> : made;
+    if (answer instanceof Stop) return answer.result;
+  }
+  return undefined;
 }
 
 function stop<S>(result?: S): Stop<S> {

@@ -11,8 +11,8 @@ import { refuse } from "../tasks/brand.js";
 import { type Awaitable, type Coroutine, closeCoroutine, isCoroutine, isCoroutineFunction, type Main } from "../tasks/coroutine.js";
 import { atRunEnd } from "../tasks/at-run-end.js";
 import type { TaskFactory } from "../tasks/eager.js";
-import { Future, rejectThens } from "../tasks/future.js";
-import { isThenable, settledFuture, settleLike } from "../tasks/promise-future.js";
+import { DONE, Future, rejectThens } from "../tasks/future.js";
+import { futureOf, isThenable, settleLike } from "../tasks/promise-future.js";
 import { Task, type TaskOptions } from "../tasks/task.js";
 import { TaskList } from "../tasks/task-list.js";
 import type { UnretrievedError } from "../tasks/unretrieved.js";
@@ -180,11 +180,12 @@ export class EventLoop extends Scheduler {
    * Runs the loop until the awaitable is done. `runUntilComplete` and `run` stand on it; it is for those who drive a host by
    * hand and look at the future instead of waiting for a promise.
    *
-   * @param options `deadlock`: whether a deadlock is an error, default true
+   * @param options `deadlock`: whether a deadlock is an error, default true; `cleanup`: whether this only cleans up after
+   * another run, so that a supervisor has nothing to cancel, default false
    * @returns a future that is done when the loop has stopped; to cancel it is to cancel the awaitable
    * @throws at once if the loop is closed or running, or if it is called inside a running loop
    */
-  start<T>(awaitable: Awaitable<T>, options: { deadlock?: boolean | undefined } = {}): Future<Awaited<T>> {
+  start<T>(awaitable: Awaitable<T>, options: { deadlock?: boolean | undefined; cleanup?: boolean } = {}): Future<Awaited<T>> {
     if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
       refuse("NOT_AWAITABLE", "the loop runs an awaitable", awaitable);
     }
@@ -199,10 +200,10 @@ export class EventLoop extends Scheduler {
     let deadlock: DeadlockError | undefined;
 
     const done = (future: Future<unknown>): void => {
-      const result = future._state === 1 ? future._value : undefined;
-      if (!(result instanceof Future) && !isThenable(result)) return this.stop();
+      const result = future._state === DONE ? future._value : undefined;
+      if (!isThenable(result)) return this.stop();
       // promises flatten what they are resolved with; here the loop is still there to run it
-      main = ensureFuture(result, { loop: this });
+      main = result === future ? this.#cycle() : futureOf(result, this);
       main.addDoneCallback(done);
     };
     const idle = (): void => {
@@ -212,11 +213,13 @@ export class EventLoop extends Scheduler {
       if (again) this.stop();
       else main.cancel(deadlock);
     };
+    const forget = announce((reason) => !options.cleanup && whole.cancel(reason));
     const forgetIdle = options.deadlock === false ? undefined : this._host.onIdle?.(idle);
 
     main.addDoneCallback(done);
     this._start(() => {
       forgetIdle?.();
+      forget?.();
       main.removeDoneCallback(done);
       if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock)) settleLike(whole, main);
       else whole.setException(deadlock ?? misuse("LOOP_STOPPED"));
@@ -387,10 +390,23 @@ export class EventLoop extends Scheduler {
     else this.reporter.error(text);
   }
 
-  /** @internal A future that is done already. */
-  _settled<T>(value: T): Future<T> {
-    return settledFuture(this, value);
+  #cycle(): Future<never> {
+    const future = this.createFuture<never>();
+    future.setException(typeError("CYCLE"));
+    return future;
   }
+}
+
+// A supervisor, such as the command `corio run`, may want to cancel what runs in a process from outside. It puts a set here
+// before the program starts; what runs is in the set as long as it does.
+const RUNS = Symbol.for("corio.runs");
+
+function announce(cancel: (reason?: unknown) => boolean): (() => void) | undefined {
+  const runs = (globalThis as { [RUNS]?: Set<unknown> })[RUNS];
+  if (runs === undefined) return undefined;
+  const entry = { cancel };
+  runs.add(entry);
+  return () => void runs.delete(entry);
 }
 
 /** The future of a whole run: to cancel it is to cancel what runs. */

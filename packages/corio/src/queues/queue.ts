@@ -4,7 +4,8 @@ import type { EventLoop } from "../loop/event-loop.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
 import { Event } from "../sync/event.js";
 import { WaitQueue, type Waiter } from "../sync/wait-queue.js";
-import { type Coroutine, Leaf } from "../tasks/coroutine.js";
+import { Reattempt } from "../sync/reattempt.js";
+import type { Coroutine } from "../tasks/coroutine.js";
 
 /** Where a queue keeps its items; decides in which order they come out. */
 export interface QueueStore<T> {
@@ -42,6 +43,8 @@ export class Queue<T> {
   readonly #getters = new WaitQueue(this);
   readonly #putters = new WaitQueue(this);
   readonly #finished = new Event();
+  // where it was made, or iterated last: for those who begin to iterate between turns
+  #loop: EventLoop | undefined = running.loop;
   #unfinished = 0;
   #shutDown = false;
 
@@ -180,12 +183,11 @@ export class Queue<T> {
 
   /** The items, for `for await` in plain async code; ends when the queue is shut down and empty. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T> {
-    let loop: EventLoop | undefined = running.loop;
+    const loop = (this.#loop = running.loop ?? this.#loop);
     return {
       next: async (): Promise<IteratorResult<T, undefined>> => {
-        loop ??= getRunningLoop();
         try {
-          return { done: false, value: await loop.createTask(this.get()) };
+          return { done: false, value: await (loop ?? getRunningLoop()).createTask(this.get()) };
         } catch (error) {
           if (error instanceof QueueShutDown) return { done: true, value: undefined };
           throw error;
@@ -198,41 +200,28 @@ export class Queue<T> {
     };
   }
 
-  /** @internal */
-  get _shutDown(): boolean {
-    return this.#shutDown;
+  /** @internal Joins those who wait to put, if this one must. */
+  _joinPutters(): Waiter | undefined {
+    return this.full && !this.#shutDown ? this.#putters.join() : undefined;
   }
 
   /** @internal */
-  *_waitToPut(item: T): Coroutine<void> {
-    let putter: Waiter | undefined;
-    let put = false;
-    try {
-      while (this.full && !this.#shutDown) yield* (putter = this.#putters.join());
-      this.putNowait(item);
-      put = true;
-    } finally {
-      if (!put) this.#giveUp(putter, this.#putters, !this.full);
-    }
+  _leavePutters(waiter: Waiter): void {
+    this.#giveUp(waiter, this.#putters, !this.full);
+  }
+
+  /** @internal Joins those who wait to get, if this one must. */
+  _joinGetters(): Waiter | undefined {
+    return this.empty && !this.#shutDown ? this.#getters.join() : undefined;
   }
 
   /** @internal */
-  *_waitToGet(): Coroutine<T> {
-    let getter: Waiter | undefined;
-    let got = false;
-    try {
-      while (this.empty && !this.#shutDown) yield* (getter = this.#getters.join());
-      const item = this.getNowait();
-      got = true;
-      return item;
-    } finally {
-      if (!got) this.#giveUp(getter, this.#getters, !this.empty);
-    }
+  _leaveGetters(waiter: Waiter): void {
+    this.#giveUp(waiter, this.#getters, !this.empty);
   }
 
   // A waiter that was woken passes the wake-up on if it is cancelled before it runs, or if `compare` throws.
-  #giveUp(waiter: Waiter | undefined, queue: WaitQueue, another: boolean): void {
-    if (waiter === undefined) return;
+  #giveUp(waiter: Waiter, queue: WaitQueue, another: boolean): void {
     const woken = waiter.done && !waiter.cancelled;
     queue.leave(waiter);
     if (woken && another) queue.release();
@@ -266,7 +255,7 @@ class FifoStore<T> implements QueueStore<T> {
   }
 }
 
-class Put<T> extends Leaf<void> {
+class Put<T> extends Reattempt<void> {
   readonly #queue: Queue<T>;
   readonly #item: T;
 
@@ -276,14 +265,18 @@ class Put<T> extends Leaf<void> {
     this.#item = item;
   }
 
-  protected begin(): IteratorResult<unknown, void> {
-    if (this.#queue.full && !this.#queue._shutDown) return this.waitIn(this.#queue._waitToPut(this.#item));
-    this.#queue.putNowait(this.#item);
-    return { done: true, value: undefined };
+  protected attempt(): Waiter | undefined {
+    const waiter = this.#queue._joinPutters();
+    if (waiter === undefined) this.#queue.putNowait(this.#item);
+    return waiter;
+  }
+
+  protected giveUp(waiter: Waiter): void {
+    this.#queue._leavePutters(waiter);
   }
 }
 
-class Get<T> extends Leaf<T> {
+class Get<T> extends Reattempt<T> {
   readonly #queue: Queue<T>;
 
   constructor(queue: Queue<T>) {
@@ -291,8 +284,13 @@ class Get<T> extends Leaf<T> {
     this.#queue = queue;
   }
 
-  protected begin(): IteratorResult<unknown, T> {
-    if (this.#queue.empty && !this.#queue._shutDown) return this.waitIn(this.#queue._waitToGet());
-    return { done: true, value: this.#queue.getNowait() };
+  protected attempt(): Waiter | undefined {
+    const waiter = this.#queue._joinGetters();
+    if (waiter === undefined) this.result = this.#queue.getNowait();
+    return waiter;
+  }
+
+  protected giveUp(waiter: Waiter): void {
+    this.#queue._leaveGetters(waiter);
   }
 }

@@ -29,7 +29,6 @@ export function run<T>(main: Main<T>, options: RunOptions = {}): Promise<Awaited
   const runner = new Runner(options);
   const { signal } = options;
   const whole = runner._start(main, { signal });
-  const forget = announce(whole);
   return new Promise((resolve, reject) => {
     // callbacks of futures instead of promises: who drives the host by hand needs no reactions for it to go on
     whole._addCallback({
@@ -39,7 +38,6 @@ export function run<T>(main: Main<T>, options: RunOptions = {}): Promise<Awaited
         closing._addCallback({
           _awaiter: undefined,
           _futureDone: () => {
-            forget();
             const byAbort = signal?.aborted && (whole.cancelled || isAbort(whole, signal.reason));
             try {
               const result = whole.result();
@@ -58,16 +56,4 @@ export function run<T>(main: Main<T>, options: RunOptions = {}): Promise<Awaited
 function isAbort(future: Future<unknown>, reason: unknown): boolean {
   const error = future._value;
   return error instanceof CancelledError && error.reason === reason;
-}
-
-// A supervisor, such as the command `corio run`, may want to cancel the runs of a process from outside. It puts a set here
-// before the program starts; while a run lasts, it is in the set.
-const RUNS = Symbol.for("corio.runs");
-
-function announce(run: { cancel(reason?: unknown): boolean }): () => void {
-  const runs = (globalThis as { [RUNS]?: Set<unknown> })[RUNS];
-  if (runs === undefined) return () => {};
-  const entry = { cancel: (reason?: unknown) => run.cancel(reason) };
-  runs.add(entry);
-  return () => void runs.delete(entry);
 }

@@ -75,18 +75,17 @@ export class Runner implements AsyncDisposable {
       closeCoroutine(main);
       throw insideLoop();
     }
-    let loop: EventLoop;
+    const coroutine = coroutineFor(main, "run(main)");
     try {
-      loop = this.loop;
+      const { loop } = this;
       loop._checkStart();
+      const { context = this.#context, signal } = options;
+      const task = loop.createTask(coroutine, { context, signal });
+      return loop.start(task, { deadlock: this.#options.deadlock });
     } catch (error) {
-      closeCoroutine(main);
+      closeCoroutine(coroutine);
       throw error;
     }
-    const coroutine = coroutineFor(main, "run(main)");
-    const { context = this.#context, signal } = options;
-    const task = loop.createTask(coroutine, { context, signal });
-    return loop.start(task, { deadlock: this.#options.deadlock });
   }
 
   /**
@@ -109,7 +108,7 @@ export class Runner implements AsyncDisposable {
     loop._checkStart();
     this.#closed = true;
     const closed = loop.createFuture<void>();
-    const cleanup = loop.start(shutDown(loop), { deadlock: this.#options.deadlock });
+    const cleanup = loop.start(shutDown(loop), { deadlock: this.#options.deadlock, cleanup: true });
     cleanup._addCallback({
       _awaiter: undefined,
       _futureDone: () => {

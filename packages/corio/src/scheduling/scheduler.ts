@@ -13,6 +13,8 @@ import { type Timer, Timers } from "./timers.js";
 const CALLBACKS_PER_TURN = 16_384;
 // How many callbacks may run between two looks at the clock, as long as all of them are fast.
 const LONGEST_STRIDE = 16;
+// So many reactions of promises may run turns of their own in a row, also while the clock stands still.
+const REACTION_TURNS = 1_000;
 // `setTimeout` may fire early by this many milliseconds; what it fired for counts as due.
 const TIMER_TOLERANCE = 1;
 
@@ -68,6 +70,8 @@ export abstract class Scheduler {
   #untilLook = 1;
   // when the host last made a turn of its own, as opposed to one in a promise's reaction
   #hostTurnAt = 0;
+
+  #reactionTurns = 0;
 
   #turnRequested = false;
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -211,7 +215,8 @@ export abstract class Scheduler {
    * times as much. Not for longer than a budget since the host's own turn, or reactions upon reactions would starve it.
    */
   _wakeFromReaction(): void {
-    if (running.loop === undefined && this.#running && this.#clock - this.#hostTurnAt < this.#turnBudget) this.#turn();
+    const soon = this.#clock - this.#hostTurnAt < this.#turnBudget && this.#reactionTurns++ < REACTION_TURNS;
+    if (soon && running.loop === undefined && this.#running) this.#turn();
     else this._wake();
   }
 
@@ -258,6 +263,7 @@ export abstract class Scheduler {
   #beginHostTurn(): void {
     this.#clock = this.#hostTurnAt = this._host.now();
     this.#stride = this.#untilLook = 1;
+    this.#reactionTurns = 0;
   }
 
   #turn(): void {
@@ -267,12 +273,14 @@ export abstract class Scheduler {
   }
 
   readonly #runTurn = (): void => {
-    const outer = running.loop;
+    const { loop, task } = running;
     running.loop = this as unknown as EventLoop;
+    running.task = undefined;
     try {
       this.#runIterations();
     } finally {
-      running.loop = outer;
+      running.loop = loop;
+      running.task = task;
       if (!this.#running) this.#stopped();
       else if (this._ready.length > 0) this._wake();
       else this.#setAlarm();

@@ -7,7 +7,6 @@ import type { Handle } from "../scheduling/handle.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { type Coroutine, NOTHING, settled } from "../tasks/coroutine.js";
 import type { Task } from "../tasks/task.js";
-import { keepAsCause } from "./within.js";
 
 /**
  * A time limit for a block: when it is up, the block is cancelled, and `within` throws a TimeoutError.
@@ -136,10 +135,14 @@ export class Timeout {
 
   // An error that cleanup threw instead: the time limit is its cause.
   #insertBelow(error: unknown): void {
-    if (error instanceof Error && isCancelled(error.cause)) {
-      const { cause } = error;
-      Object.defineProperty(error, "cause", { value: undefined, configurable: true, writable: true });
-      keepAsCause(error, timedOutAfter(this.#length(), cause));
+    const seen = new Set<unknown>();
+    for (let above = error; above instanceof Error && !seen.has(above); above = above.cause) {
+      seen.add(above);
+      const { cause } = above;
+      if (!isCancelled(cause)) continue;
+      const value = timedOutAfter(this.#length(), cause);
+      Reflect.defineProperty(above, "cause", { value, configurable: true, writable: true }); // a frozen error stays as it is
+      return;
     }
   }
 

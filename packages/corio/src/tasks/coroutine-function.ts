@@ -2,7 +2,7 @@ import { typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
 import { running } from "../scheduling/running.js";
 import { awaitedTwice, type Coroutine, HandedOver, isCoroutineFunction, markCoroutineFunction, type Resumable } from "./coroutine.js";
-import type { Task } from "./task.js";
+import { ownerOf, type Task } from "./task.js";
 import { noteUnawaited, type UnawaitedCoroutine } from "./unawaited.js";
 
 // A resume walks down from the coroutine that a task resumes to the one that waits. So many levels it walks at most.
@@ -20,6 +20,8 @@ const LEVELS = 8;
  * @param fn the coroutine function, named for what it does
  * @returns a function of the same type
  * @throws a `TypeError` for what is no coroutine function
+ * A function that calls itself is to call the wrapped one: in `const walk = coroutine(function* walk() {…})` the inner name
+ * is the bare function, so give the two different names.
  * @example
  * const fetchUser = coroutine(function* fetchUser(id: number) {
  *   yield* sleep(10);
@@ -73,7 +75,7 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
   }
 
   [Symbol.iterator](): this {
-    if (this._level > 0) throw awaitedTwice(this.coroutineName);
+    if (this._level > 0 || ownerOf(this) !== undefined) throw awaitedTwice(this.coroutineName);
     return this;
   }
 

@@ -48,6 +48,8 @@ function reactionOf(promise: PromiseLike<unknown>): Reaction {
   return reaction;
 }
 
+const { then } = Promise.prototype;
+
 /** What the core attached to a promise, with the futures that wait for it. Used again when the promise is settled. */
 class Reaction {
   #promise: PromiseLike<unknown> | undefined;
@@ -58,7 +60,9 @@ class Reaction {
 
   attach(promise: PromiseLike<unknown>): void {
     this.#promise = promise;
-    promise.then(this.#fulfilled, this.#rejected);
+    // any other thenable might call back at once, or twice: a promise of it does not
+    const native = promise instanceof Promise && promise.then === then ? promise : Promise.resolve(promise);
+    then.call(native, this.#fulfilled, this.#rejected);
   }
 
   join(future: PromiseFuture<unknown>): void {
@@ -129,13 +133,6 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
     ((typeof value === "object" && value !== null) || typeof value === "function") &&
     typeof (value as Partial<PromiseLike<unknown>>).then === "function"
   );
-}
-
-/** @internal A future that is done already. */
-export function settledFuture<T>(loop: EventLoop, value: T): Future<T> {
-  const future = new Future<T>({ loop });
-  future._settle(DONE, value);
-  return future;
 }
 
 /** @internal Ends one future as another ended. */

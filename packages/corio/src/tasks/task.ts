@@ -35,7 +35,12 @@ export interface TaskOptions {
 }
 
 // The coroutines that belong to a task: one that does must not be given to another.
-const OWNED = Symbol("corio.owned");
+const OWNER = Symbol("corio.owner");
+
+/** @internal The task that drives a coroutine. */
+export function ownerOf(coroutine: unknown): Task<unknown> | undefined {
+  return (coroutine as { [OWNER]?: Task<unknown> })[OWNER];
+}
 
 let count = 0;
 
@@ -96,13 +101,14 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     try {
       if (loop === undefined) throw new NoRunningLoopError();
       loop._checkOpen();
-      if ((coroutine as { [OWNED]?: true })[OWNED]) throw awaitedTwice("");
+      const { awaited, coroutineName = "" } = coroutine as { awaited?: boolean; coroutineName?: string };
+      if (ownerOf(coroutine) !== undefined || awaited) throw awaitedTwice(coroutineName);
     } catch (error) {
       closeCoroutine(coroutine);
       throw error;
     }
     super({ loop });
-    (coroutine as { [OWNED]?: true })[OWNED] = true;
+    (coroutine as { [OWNER]?: Task<unknown> })[OWNER] = this as Task<unknown>;
     this.coroutine = coroutine;
     this._top = coroutine as Resumable;
     this.context = contextFor(options.context);
@@ -354,6 +360,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 /** What a coroutine threw, as an error that can be told from "none" and that says what overflowed. */
 function thrownError(error: unknown): unknown {
   if (error === undefined) return typeError("THROWN_UNDEFINED");
-  if (!(error instanceof Error && /call stack|too much recursion/i.test(error.message))) return error;
+  // what the engines throw: V8 and JavaScriptCore a RangeError, SpiderMonkey an InternalError
+  if (!(error instanceof Error && /^Maximum call stack|^too much recursion/.test(error.message))) return error;
   return Object.assign(misuse("STACK_OVERFLOW"), { cause: error });
 }

@@ -1,12 +1,12 @@
 import { timedOutAfter } from "../errors/timeout-error.js";
 import { typeError } from "../errors/corio-error.js";
-import { ensureFuture } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import type { TimerHandle } from "../scheduling/handle.js";
 import { WaitQueue } from "../sync/wait-queue.js";
 import { type Awaitable, type Coroutine, closeCoroutine } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
+import { startAll } from "./start-all.js";
 
 /**
  * Runs awaitables at once and gives their results as they come, the fastest first.
@@ -37,7 +37,7 @@ export function asCompleted<T>(awaitables: Iterable<Awaitable<T>>, options?: { t
 /** What {@link asCompleted} returns. */
 export class AsCompleted<T> {
   readonly #loop = getRunningLoop();
-  readonly #todo = new Set<Future<T>>();
+  readonly #todo: Set<Future<T>>;
   readonly #done: Future<T>[] = [];
   readonly #waiting = new WaitQueue(this);
   readonly #timeout: number | undefined;
@@ -49,7 +49,7 @@ export class AsCompleted<T> {
   /** @internal */
   constructor(awaitables: Iterable<Awaitable<T>>, timeout: number | undefined) {
     this.#timeout = timeout;
-    for (const awaitable of new Set(awaitables)) this.#todo.add(ensureFuture(awaitable, { loop: this.#loop }));
+    this.#todo = new Set(startAll([...new Set(awaitables)], this.#loop));
     this.#left = this.#todo.size;
     for (const future of this.#todo) future.addDoneCallback(this.#completed);
     if (this.#todo.size > 0 && timeout !== undefined) this.#timer = this.#loop.callLater(timeout, this.#timeUp);

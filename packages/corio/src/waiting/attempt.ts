@@ -16,7 +16,11 @@ export type Attempt<T> = { readonly ok: true; readonly value: T } | { readonly o
  * const found = yield* attempt(lookUp(key));
  * if (!found.ok) return fallback;
  */
-export function* attempt<T>(main: Main<T>): Coroutine<Attempt<T>> {
+export function attempt<T>(main: Main<T>): Coroutine<Attempt<T>> {
+  return attempting(typeof main === "function" ? main : coroutineFor(main, "attempt(main)"));
+}
+
+function* attempting<T>(main: Main<T>): Coroutine<Attempt<T>> {
   try {
     return { ok: true, value: yield* coroutineFor(main, "attempt(main)") };
   } catch (error) {

@@ -1,10 +1,11 @@
-import { contextFor } from "../context/context.js";
+import { isCancelled } from "../errors/cancelled-error.js";
 import { typeError } from "../errors/corio-error.js";
-import { ensureFuture } from "../loop/ensure-future.js";
 import type { EventLoop } from "../loop/event-loop.js";
+import type { Ready } from "../scheduling/ready-queue.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
 import type { Awaitable } from "../tasks/coroutine.js";
-import { DONE, DoneCallback, FAILED, Future, PENDING } from "../tasks/future.js";
+import { DONE, FAILED, Future, PENDING, type Waiting } from "../tasks/future.js";
+import { startAll } from "./start-all.js";
 import { asError } from "./thrown.js";
 
 /** Options of `gather`. */
@@ -72,16 +73,14 @@ function isOptions(value: unknown): boolean {
 }
 
 class Gathering extends Future<unknown[]> {
-  readonly #children: Future<unknown>[] = [];
-  readonly #callbacks: DoneCallback[] = [];
-  // what gather itself started, as long as it is not done
-  readonly #own = new Set<Future<unknown>>();
+  readonly #children: Child[];
   readonly #returnExceptions: boolean;
   readonly #cancelOnError: boolean;
-  #unfinished = 0;
+  #unfinished: number;
+  // how many of those that gather itself started have not ended
+  #own = 0;
   #cancelRequested = false;
-  #failed = false;
-  #failure: unknown;
+  #failed: Child | undefined;
 
   constructor(awaitables: Awaitable<unknown>[], { returnExceptions = false, cancelOnError = true }: GatherOptions) {
     const found = awaitables.find((awaitable) => awaitable instanceof Future) as Future<unknown> | undefined;
@@ -89,97 +88,102 @@ class Gathering extends Future<unknown[]> {
     super({ loop });
     this.#returnExceptions = returnExceptions;
     this.#cancelOnError = cancelOnError && !returnExceptions;
-    const known = new Map<Awaitable<unknown>, Future<unknown>>();
-    const done: Future<unknown>[] = [];
-    const fn = (child: Future<unknown>): void => this.#childDone(child);
-    const context = contextFor(undefined);
-    for (const awaitable of awaitables) {
-      let child = known.get(awaitable);
-      if (child === undefined) {
-        child = this.#start(awaitable, loop);
-        known.set(awaitable, child);
-        this.#unfinished++;
-        if (child.done) done.push(child);
-        else {
-          const made = new DoneCallback(fn, context, running.task);
-          this.#callbacks.push(made);
-          child._addCallback(made);
-        }
-      }
-      this.#children.push(child);
+    const futures = startAll(awaitables, loop);
+    this.#children = futures.map((future, i) => new Child(this, future, future !== awaitables[i], running.task));
+    this.#unfinished = futures.length;
+    for (const child of this.#children) if (child.own) this.#own++;
+    for (const child of this.#children) {
+      if (child.future.done) this._childDone(child);
+      else child.future._addCallback(child);
     }
-    for (const child of done) this.#childDone(child);
-    if (awaitables.length === 0) this._settle(DONE, []);
-  }
-
-  #start(awaitable: Awaitable<unknown>, loop: EventLoop): Future<unknown> {
-    let child: Future<unknown>;
-    try {
-      child = ensureFuture(awaitable, { loop });
-    } catch (error) {
-      for (const own of this.#own) own.cancel();
-      throw error;
-    }
-    if (child !== awaitable) this.#own.add(child);
-    return child;
+    if (this.#children.length === 0) this._settle(DONE, []);
   }
 
   override cancel(reason?: unknown): boolean {
     if (this._state !== PENDING) return false;
-    let cancelled = false;
-    for (const child of this.#children) if (child.cancel(reason)) cancelled = true;
     // a cancelled gather ends when its children do, with a CancelledError even if they all swallowed it
-    if (cancelled) this.#cancelRequested = true;
-    return cancelled;
+    if (cancelAll(this.#children, reason)) this.#cancelRequested = true;
+    return this.#cancelRequested;
   }
 
-  #childDone(child: Future<unknown>): void {
+  /** @internal */
+  _childDone(child: Child): void {
+    const { future } = child;
     this.#unfinished--;
-    const own = this.#own.delete(child);
-    if (this._state !== PENDING) {
-      if (!child.cancelled) child._retrieved();
-      return;
+    if (child.own) this.#own--;
+    if (this._state !== PENDING) return;
+    if (future._state !== DONE && !this.#returnExceptions) {
+      if (this.#failed === undefined) this.#fail(child);
+      else if (future._state === FAILED && child.own && future !== this.#failed.future) this.#report(child);
     }
-    const failed = child.cancelled || child._state === FAILED;
-    if (failed && !this.#returnExceptions) {
-      if (!this.#failed) this.#fail(child);
-      else if (!child.cancelled && own) this.#report(child);
-    }
-    if (this.#failed ? this.#own.size === 0 : this.#unfinished === 0) this.#end();
+    const over = this.#failed === undefined ? this.#unfinished === 0 : !this.#cancelOnError || this.#own === 0;
+    if (over) this.#end();
   }
 
-  #fail(child: Future<unknown>): void {
-    this.#failed = true;
-    this.#failure = child.cancelled ? child._cancelledError() : child.exception();
-    if (!this.#cancelOnError) this.#own.clear();
-    for (const own of this.#own) own.cancel();
+  #fail(child: Child): void {
+    this.#failed = child;
+    child.future._retrieved();
+    // a second request would interrupt the cleanup that the first one began
+    if (this.#cancelOnError && !this.#cancelRequested) cancelAll(this.#children.filter(({ own }) => own));
   }
 
-  #report(child: Future<unknown>): void {
+  #report({ future }: Child): void {
     this.loop.callExceptionHandler({
       message: "gather had failed already when another of its coroutines threw",
-      exception: child.exception(),
-      task: child,
+      exception: future.exception(),
+      task: future,
     });
   }
 
   #end(): void {
     // nobody waits here any more for those that are still running
-    for (const callback of this.#callbacks) callback._awaiter = undefined;
-    if (this.#failed) {
-      const cancelled = this.#cancelRequested && this.#cancelOnError ? this._cancelledErrorOfChildren() : undefined;
-      this._settle(FAILED, cancelled ?? this.#failure);
-    } else if (this.#cancelRequested) this._settle(FAILED, this._cancelledErrorOfChildren());
-    else this._settle(DONE, this.#children.map(resultOf));
-  }
-
-  private _cancelledErrorOfChildren(): unknown {
-    const cancelled = this.#children.find((child) => child.cancelled);
-    return cancelled === undefined ? this._cancelledError() : cancelled._cancelledError();
+    for (const child of this.#children) child._awaiter = undefined;
+    const failed = this.#failed;
+    if (this.#cancelRequested && (failed === undefined || this.#cancelOnError)) {
+      if (failed?.future._state === FAILED) this.#report(failed);
+      const { future } = this.#children.find((child) => child.future.cancelled) ?? { future: this };
+      this._settle(FAILED, future._cancelledError());
+    } else if (failed !== undefined) {
+      const { future } = failed;
+      this._settle(FAILED, future.cancelled ? future._cancelledError() : future._value);
+    } else this._settle(DONE, this.#children.map(resultOf));
+    // a cancellation that nobody waits for is no error that somebody missed
+    if (isCancelled(this._value)) this._retrieved();
   }
 }
 
-function resultOf(child: Future<unknown>): unknown {
-  if (child.cancelled) return child._cancelledError();
-  return child._state === FAILED ? asError(child.exception()) : child._value;
+/** Requests once of each that it be cancelled. Returns whether one of them was not done. */
+function cancelAll(children: readonly Child[], reason?: unknown): boolean {
+  let cancelled = false;
+  for (const future of new Set(children.map((child) => child.future))) if (future.cancel(reason)) cancelled = true;
+  return cancelled;
+}
+
+/** One of those that a gathering waits for. Told that it is done, it is itself what the ready queue holds. */
+class Child implements Waiting, Ready {
+  readonly future: Future<unknown>;
+  /** Whether gather made it, of a coroutine or a promise. */
+  readonly own: boolean;
+  _awaiter: Future<unknown> | undefined;
+  readonly #gathering: Gathering;
+
+  constructor(gathering: Gathering, future: Future<unknown>, own: boolean, awaiter: Future<unknown> | undefined) {
+    this.#gathering = gathering;
+    this.future = future;
+    this.own = own;
+    this._awaiter = awaiter;
+  }
+
+  _futureDone(): void {
+    this.future.loop._enqueue(this);
+  }
+
+  _run(): void {
+    this.#gathering._childDone(this);
+  }
+}
+
+function resultOf({ future }: Child): unknown {
+  if (future.cancelled) return future._cancelledError();
+  return future._state === FAILED ? asError(future.exception()) : future._value;
 }

@@ -1,7 +1,8 @@
 import { rangeError } from "../errors/corio-error.js";
-import { ensureFuture } from "../loop/ensure-future.js";
+import { getRunningLoop } from "../scheduling/running.js";
 import type { Awaitable, Coroutine } from "../tasks/coroutine.js";
-import { FAILED, Future } from "../tasks/future.js";
+import { FAILED, type Future } from "../tasks/future.js";
+import { startAll } from "./start-all.js";
 import { wait } from "./wait.js";
 
 type ResultOf<A> = A extends Future<infer T> ? T : A extends Generator<unknown, infer T, void> ? T : Awaited<A>;
@@ -17,32 +18,39 @@ type ResultOf<A> = A extends Future<infer T> ? T : A extends Generator<unknown, 
  * const fastest = yield* race(ask(mirror1), ask(mirror2));
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.wait
  */
-export function* race<const A extends readonly Awaitable<unknown>[]>(...awaitables: A): Coroutine<ResultOf<A[number]>> {
+export function race<const A extends readonly Awaitable<unknown>[]>(...awaitables: A): Coroutine<ResultOf<A[number]>> {
   if (awaitables.length === 0) throw rangeError("RACE_EMPTY");
-  const runners = [...new Set(awaitables)].map((awaitable) => ensureFuture(awaitable));
-  let winner: Future<unknown> | undefined;
-  try {
-    yield* wait(runners, { returnWhen: "FIRST_COMPLETED" });
-    winner = runners.find((runner) => runner.done);
-  } finally {
-    yield* end(runners, winner);
-  }
-  return (winner as Future<unknown>).result() as ResultOf<A[number]>;
+  return raceAll([...new Set<Awaitable<unknown>>(awaitables)]) as Coroutine<ResultOf<A[number]>>;
 }
 
-function* end(runners: Future<unknown>[], winner: Future<unknown> | undefined): Coroutine<void> {
-  let losers = runners.filter((runner) => !runner.done);
-  for (const loser of losers) loser.cancel();
-  while (losers.length > 0) {
-    yield* wait(losers);
-    losers = losers.filter((loser) => !loser.done);
+function* raceAll(awaitables: Awaitable<unknown>[]): Coroutine<unknown> {
+  const runners = startAll(awaitables, getRunningLoop());
+  let winner: Future<unknown> | undefined;
+  for (const runner of runners) runner.addDoneCallback(() => void (winner ??= runner));
+  let cancellation: unknown;
+  try {
+    yield* wait(runners, { returnWhen: "FIRST_COMPLETED" });
+  } catch (error) {
+    cancellation = error;
+  } finally {
+    for (const runner of runners) runner.cancel();
+  }
+  // The wait for the others can itself be cancelled, again and again; they are waited for all the same.
+  while (runners.some((runner) => !runner.done)) {
+    try {
+      yield* wait(runners);
+    } catch (error) {
+      cancellation ??= error;
+    }
   }
   for (const loser of runners) {
-    if (loser === winner || loser._state !== FAILED) continue;
+    if (loser._state !== FAILED || (loser === winner && cancellation === undefined)) continue;
     loser.loop.callExceptionHandler({
       message: "race was decided already when another of its awaitables threw",
       exception: loser.exception(),
       future: loser,
     });
   }
+  if (cancellation !== undefined) throw cancellation;
+  return (winner as Future<unknown>).result();
 }

@@ -54,7 +54,8 @@ function* attemptRepeatedly<T>(
     } catch (error) {
       if (isCancelled(error) || attempt >= attempts || when?.(error, attempt) === false) throw error;
     }
-    const longest = Math.min(delay * factor ** (attempt - 1), maxDelay);
+    // 0 times a factor that has grown to Infinity is NaN
+    const longest = Math.min(delay * factor ** (attempt - 1) || 0, maxDelay);
     yield* sleep(longest * (1 - jitter * Math.random()));
   }
 }

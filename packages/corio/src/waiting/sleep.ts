@@ -1,7 +1,7 @@
 import { getRunningLoop } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import type { Timer } from "../scheduling/timers.js";
-import { type Coroutine, type Resumable, turn } from "../tasks/coroutine.js";
+import { awaitedTwice, type Coroutine, type Resumable, turn } from "../tasks/coroutine.js";
 import { DONE, Future, PENDING } from "../tasks/future.js";
 
 /**
@@ -23,11 +23,15 @@ export function sleep<T>(ms: number, result?: T): Coroutine<T | undefined> {
   return new Sleep(ms, result) as unknown as Coroutine<T | undefined>;
 }
 
+const NEW = 0;
+const WAITING = 1;
+const OVER = 2;
+
 class Sleep<T> implements Resumable {
   private readonly _ms: number;
   private readonly _result: T;
   private _timer: SleepTimer | undefined = undefined;
-  private _begun = false;
+  private _state = NEW;
 
   constructor(ms: number, result: T) {
     this._ms = ms;
@@ -39,11 +43,13 @@ class Sleep<T> implements Resumable {
   }
 
   next(): IteratorResult<unknown, T> {
-    if (this._begun) {
-      if (this._timer !== undefined) this._timer.next(undefined);
+    if (this._state === WAITING) {
+      this._state = OVER;
+      this._timer?.next(undefined);
       return { done: true, value: this._result };
     }
-    this._begun = true;
+    if (this._state === OVER) throw awaitedTwice("sleep");
+    this._state = WAITING;
     if (this._ms <= 0) {
       turn.asked = true;
       return { done: false, value: undefined };
@@ -55,13 +61,13 @@ class Sleep<T> implements Resumable {
   }
 
   throw(error: unknown): never {
-    this._begun = true;
+    this._state = OVER;
     this._timer?.cancel();
     throw error;
   }
 
   return(value?: unknown): IteratorResult<unknown, T> {
-    this._begun = true;
+    this._state = OVER;
     this._timer?.cancel();
     return { done: true, value: value as T };
   }

@@ -62,9 +62,9 @@ class AbortingFuture<T> extends Future<T> {
 
   override cancel(reason?: unknown): boolean {
     if (this._state !== PENDING) return false;
-    const abort = reason ?? new CancelledError();
-    this.#source.cancel(abort);
     super.cancel(reason);
+    const abort = reason === undefined ? new CancelledError() : reason;
+    this.#source.cancel(abort);
     this.#controller.abort(abort);
     return true;
   }

@@ -5,7 +5,7 @@ import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { timeout } from "../scopes/timeout.js";
 import { within } from "../scopes/within.js";
 import { refuse } from "../tasks/brand.js";
-import { type Awaitable, type Coroutine, isCoroutine } from "../tasks/coroutine.js";
+import { type Awaitable, type Coroutine, closeCoroutine, isCoroutine } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
 import { isThenable } from "../tasks/promise-future.js";
 
@@ -21,18 +21,22 @@ import { isThenable } from "../tasks/promise-future.js";
  * const user = yield* waitFor(fetchUser(id), 1_000);
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.wait_for
  */
-export function* waitFor<T>(awaitable: Awaitable<T>, ms: number | null): Coroutine<T> {
+export function waitFor<T>(awaitable: Awaitable<T>, ms: number | null): Coroutine<T> {
   if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
     refuse("NOT_AWAITABLE", "waitFor(awaitable, ms)", awaitable);
   }
-  if (ms !== null) checkMilliseconds(ms, "waitFor(awaitable, ms)");
-  if (ms !== null && ms <= 0) return yield* takeNow(ensureFuture(awaitable), ms);
-  return yield* within(timeout(ms), function* () {
-    return isCoroutine(awaitable) ? yield* awaitable as Coroutine<T> : yield* ensureFuture(awaitable);
-  });
+  try {
+    if (ms !== null) checkMilliseconds(ms, "waitFor(awaitable, ms)");
+  } catch (error) {
+    closeCoroutine(awaitable);
+    throw error;
+  }
+  if (ms !== null && ms <= 0) return takeNow(awaitable, ms);
+  return within(timeout(ms), () => awaitable as Coroutine<T>);
 }
 
-function* takeNow<T>(future: Future<T>, ms: number): Coroutine<T> {
+function* takeNow<T>(awaitable: Awaitable<T>, ms: number): Coroutine<T> {
+  const future = ensureFuture(awaitable);
   if (future.done) return future.result();
   yield* cancelAndWait(future);
   try {

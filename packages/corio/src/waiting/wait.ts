@@ -29,12 +29,20 @@ export interface WaitOptions {
  * const { done, pending } = yield* wait(tasks, { timeout: 1_000, returnWhen: "FIRST_COMPLETED" });
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.wait
  */
-export function* wait<F extends Future<unknown>>(
+export function wait<F extends Future<unknown>>(
   futures: Iterable<F>,
   { timeout, returnWhen = "ALL_COMPLETED" }: WaitOptions = {},
 ): Coroutine<{ done: Set<F>; pending: Set<F> }> {
   const all = checked(futures, returnWhen);
   if (timeout !== undefined) checkMilliseconds(timeout, "wait(futures, { timeout })");
+  return waitForAll(all, timeout, returnWhen);
+}
+
+function* waitForAll<F extends Future<unknown>>(
+  all: Set<F>,
+  timeout: number | undefined,
+  returnWhen: ReturnWhen,
+): Coroutine<{ done: Set<F>; pending: Set<F> }> {
   yield* waitUntilOver(all, timeout, returnWhen);
   const done = new Set<F>();
   const pending = new Set<F>();

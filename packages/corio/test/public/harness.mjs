@@ -39,10 +39,11 @@ const LIMIT = 10_000;
  * Runs the tests one after another.
  *
  * @param onResult called after each test with `{ title, error }`; `error` is a text, or undefined if the test passed
+ * @param options `backwards`: begins with the last test
  */
-export async function runSuite(onResult) {
+export async function runSuite(onResult, { backwards = false } = {}) {
   const [{ suite }, { getRunningLoop }] = await Promise.all([import("./suite.mjs"), import("../../dist/index.js")]);
-  for (const { title, test } of suite) {
+  for (const { title, test } of backwards ? suite.toReversed() : suite) {
     const globals = Object.getOwnPropertyNames(globalThis).length;
     let error = await failureOf(test);
     await pause(0);

@@ -1,0 +1,14 @@
+import { run } from "corio";
+
+/** @param {number} n */
+function* main(n) {
+  let count = 0;
+  while (count < n) {
+    yield;
+    count++;
+  }
+  return count;
+}
+
+/** @param {number} n */
+export const work = (n) => run(main(n));

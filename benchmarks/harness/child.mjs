@@ -1,0 +1,100 @@
+// Measures one case, in a process that does nothing else, so that no case runs on what another taught the JIT.
+// usage: node --expose-gc child.mjs '<Job as JSON>'; the last line of its output is its Outcome as JSON.
+import { pathToFileURL } from "node:url";
+
+/**
+ * @typedef {{ warmUpMs: number, batchMs: number, batches: number }} Effort
+ * @typedef {{ kind: Kind, file: string, parameters?: unknown, n?: number, effort: Effort }} Job
+ * @typedef {"speed" | "cpu" | "heap" | "leak" | "size" | "echo"} Kind
+ * @typedef {{ value: number, n: number, result: unknown }} Batch
+ * @typedef {{ batches: Batch[] } | { value: unknown }} Outcome
+ */
+
+/** @type {Job} */
+const job = JSON.parse(/** @type {string} */ (process.argv[2]));
+const gc = /** @type {() => void} */ (globalThis.gc);
+const program = await import(pathToFileURL(job.file).href);
+const { effort, parameters } = job;
+
+/**
+ * Nanoseconds of wall time per operation. Nothing forces a garbage collection in between: one that finds no live object of
+ * a class also drops what the JIT learned of it, and no program asks for that.
+ * The warm-up also finds how many operations fill a batch, unless the case
+ * says how many there have to be.
+ */
+async function speed() {
+  let n = job.n ?? 64;
+  const timed = async () => {
+    const start = performance.now();
+    const result = await program.work(n, parameters);
+    return { ms: performance.now() - start, result };
+  };
+  const warm = performance.now() + effort.warmUpMs;
+  for (let rounds = 0; ; rounds++) {
+    const { ms } = await timed();
+    const filled = job.n === undefined ? ms >= effort.batchMs / 2 : rounds >= 1;
+    if (filled && performance.now() >= warm) {
+      if (job.n === undefined) n = Math.max(1, Math.round((n * effort.batchMs) / ms));
+      break;
+    }
+    if (!filled && job.n === undefined) n *= 2;
+  }
+  const batches = [];
+  for (let i = 0; i < effort.batches; i++) {
+    const { ms, result } = await timed();
+    batches.push({ value: (ms * 1e6) / n, n, result });
+  }
+  return { batches };
+}
+
+/** Milliseconds of CPU time, all threads of the process, for all `n` operations together; warmed up once. */
+async function cpu() {
+  const n = /** @type {number} */ (job.n);
+  await program.work(n, parameters);
+  const batches = [];
+  for (let i = 0; i < Math.min(2, effort.batches); i++) {
+    const before = process.cpuUsage();
+    const result = await program.work(n, parameters);
+    const { user, system } = process.cpuUsage(before);
+    batches.push({ value: (user + system) / 1000, n, result });
+  }
+  return { batches };
+}
+
+function heapUsed() {
+  gc();
+  gc();
+  return process.memoryUsage().heapUsed;
+}
+
+/** Bytes of heap that each of `n` things holds while they are held. */
+async function heap() {
+  const n = /** @type {number} */ (job.n);
+  await program.hold(100, () => {});
+  const before = heapUsed();
+  let after = before;
+  const result = await program.hold(n, () => {
+    after = heapUsed();
+  });
+  return { batches: [{ value: (after - before) / n, n, result }] };
+}
+
+/** Bytes of heap that are left by `n` waits which are over, after as many others that let the JIT compile what it will. */
+async function leak() {
+  const n = /** @type {number} */ (job.n);
+  let used = 0;
+  const look = () => {
+    used = heapUsed();
+  };
+  await program.cancelWaits(n, look);
+  const before = used;
+  const result = await program.cancelWaits(n, look);
+  return { batches: [{ value: used - before, n, result }] };
+}
+
+const measure = async () => ({ value: await program.measure(parameters) });
+
+/** @type {Record<Kind, () => Promise<Outcome>>} */
+const measures = { speed, cpu, heap, leak, size: measure, echo: measure };
+const outcome = await measures[job.kind]();
+process.stdout.write(`\n${JSON.stringify(outcome)}\n`, () => process.exit(0));

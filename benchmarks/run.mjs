@@ -1,0 +1,117 @@
+// Runs the benchmarks: `npm run bench`. What each row is, and the options, stand in README.md.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { contest, measure } from "./harness/contest.mjs";
+import { describeMachine, findPython, machineLine } from "./harness/machine.mjs";
+import {
+  echoHead,
+  echoLine,
+  echoOf,
+  markdownTable,
+  missed,
+  problems,
+  resultHead,
+  resultLines,
+  textTable,
+} from "./harness/report.mjs";
+import { echoes, rows } from "./rows.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true },
+    rounds: { type: "string" },
+    quick: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+  },
+});
+const partial = options.quick || options.only !== undefined;
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 5));
+if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError(`--rounds is a whole number, not ${options.rounds}`);
+if (partial && options.write) throw new Error("--write takes the whole table: leave out --only and --quick");
+
+const effort = options.quick ? { warmUpMs: 100, batchMs: 30, batches: 3 } : { warmUpMs: 300, batchMs: 100, batches: 5 };
+const wanted = (/** @type {string} */ name) => options.only?.some((text) => name.includes(text)) ?? true;
+const python = findPython();
+const machine = describeMachine(python);
+const line = machineLine(machine);
+console.log(`${line}\n`);
+if (!python) console.log("no python3: asyncio is left out\n");
+
+const results = [];
+for (const row of rows) {
+  if (!wanted(`${row.id} ${row.work}`)) continue;
+  progress(row.id);
+  results.push(await contest(row, { rounds, effort, python }));
+}
+const echo = wanted("echo") ? await echoTable() : [];
+progress();
+
+const table = results.flatMap(resultLines);
+// A row that has several peers says its work once.
+for (let i = table.length - 1; i > 0; i--) {
+  const [above, below] = [table[i - 1], table[i]];
+  if (above && below && above[0] === below[0]) below.splice(0, 2, "", "");
+}
+if (table.length > 0) console.log(`${textTable(resultHead, table)}\n`);
+if (echo.length > 0) console.log(`${textTable(echoHead, echo.map(echoLine))}\n`);
+
+const failures = [
+  ...results.flatMap(problems),
+  ...echo.flatMap(({ label, problem }) => (problem === undefined ? [] : `echo, ${label}: ${problem}`)),
+];
+if (failures.length > 0) console.log(`failed:\n  ${failures.join("\n  ")}\n`);
+
+const json = `${JSON.stringify({ machine, rounds, effort, results, echo }, null, 2)}\n`;
+const target = new URL(partial ? ".cache/results.json" : "results.json", import.meta.url);
+mkdirSync(new URL(".cache/", import.meta.url), { recursive: true });
+writeFileSync(target, json);
+if (options.write) writeReadme();
+
+const late = results.filter(missed).map(({ id }) => id);
+if (late.length > 0) console.log(`aims missed: ${late.join(", ")}`);
+if (options.check && late.length > 0) process.exitCode = 1;
+
+async function echoTable() {
+  const roundTrips = options.quick ? 1000 : 4000;
+  const scores = echoes.map((contender) => ({
+    contender,
+    rounds: /** @type {{ switchesPerSecond: number, p50: number, p99: number }[]} */ ([]),
+    problem: "",
+  }));
+  for (let round = 0; round < rounds; round++) {
+    for (const score of scores) {
+      if (score.problem) continue;
+      progress(`echo beside ${score.contender.label}`);
+      try {
+        const outcome = await measure(
+          "echo",
+          score.contender,
+          { kind: "echo", parameters: { roundTrips }, effort },
+          undefined,
+        );
+        if ("value" in outcome) score.rounds.push(/** @type {any} */ (outcome.value));
+      } catch (error) {
+        score.problem = /** @type {Error} */ (error).message;
+      }
+    }
+  }
+  return scores.map(({ contender: { label }, rounds, problem }) =>
+    problem ? { label, problem } : echoOf(label, rounds),
+  );
+}
+
+function writeReadme() {
+  const file = new URL("README.md", import.meta.url);
+  const [before, , after] = readFileSync(file, "utf8").split(
+    /(?<=<!-- results -->\n)([^]*)(?=<!-- end of results -->)/,
+  );
+  if (after === undefined) throw new Error("README.md has no <!-- results --> … <!-- end of results -->");
+  const tables = `${markdownTable(resultHead, table)}\n\n${markdownTable(echoHead, echo.map(echoLine))}`;
+  writeFileSync(file, `${before}\n${line}. Medians of ${rounds} rounds.\n\n${tables}\n\n${after}`);
+}
+
+/** @param {string} [what] */
+function progress(what) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what ? `… ${what}` : ""}`);
+}

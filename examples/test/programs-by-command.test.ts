@@ -1,0 +1,27 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it, vi } from "vitest";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const corio = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
+
+/** The programs that end within two seconds, in real time, and the last line of each. */
+const programs: [string, RegExp][] = [
+  ["hello", /^world$/],
+  ["forgotten-yield", /^hello, world$/],
+  ["bounded-concurrency", /^1000 answers, never more than 10 requests in flight$/],
+  ["one-loop-at-a-time", /^hello from the second run$/],
+  ["looking-around", /^it runs this task: true$/],
+  ["loop-by-hand", /^running: false closed: true$/],
+  ["cpu-bound", /^inSlices: [0-9a-f]{16}, longest gap between two ticks \d+ ms$/],
+];
+
+describe("corio run", () => {
+  it.concurrent.each(programs)("runs %s, which ends with 0 and by itself", async (name, lastLine) => {
+    const program = fileURLToPath(new URL(`../programs/${name}.ts`, import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [corio, "run", program]);
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(lastLine);
+  });
+});

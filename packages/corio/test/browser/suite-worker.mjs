@@ -1,0 +1,3 @@
+import { runBothWays } from "./suite-both-ways.mjs";
+
+globalThis.postMessage(await runBothWays());
