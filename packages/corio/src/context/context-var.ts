@@ -22,7 +22,7 @@ export class ContextVar<T> {
   constructor(name: string, options?: { default?: T }) {
     if (typeof name !== "string") throw typeError("CONTEXT_VAR");
     this.name = name;
-    this.#default = options !== undefined && "default" in options ? { value: options.default as T } : undefined;
+    this.#default = options !== undefined && "default" in options ? { value: options.default } : undefined;
   }
 
   /**
@@ -33,7 +33,7 @@ export class ContextVar<T> {
    */
   get(...fallback: [fallback?: T]): T {
     const values = contexts.current._values;
-    if (values.has(this as ContextVar<unknown>)) return values.get(this as ContextVar<unknown>) as T;
+    if (values.has(this)) return values.get(this) as T;
     if (fallback.length > 0) return fallback[0] as T;
     if (this.#default !== undefined) return this.#default.value;
     throw new CorioError(
@@ -72,8 +72,8 @@ export class ContextVar<T> {
     }
     token._used = true;
     const values = new Map(context._values);
-    if (token.hasOldValue) values.set(this as ContextVar<unknown>, token.oldValue);
-    else values.delete(this as ContextVar<unknown>);
+    if (token.hasOldValue) values.set(this, token.oldValue);
+    else values.delete(this);
     context._values = values;
   }
 }

@@ -43,7 +43,7 @@ export class Context {
 
   /** The value of a variable in this context, or `undefined` if it has none here; defaults do not count. */
   get<T>(variable: ContextVar<T>): T | undefined {
-    return this._values.get(variable as ContextVar<unknown>) as T | undefined;
+    return this._values.get(variable) as T | undefined;
   }
 
   /** Whether the variable has a value in this context. */

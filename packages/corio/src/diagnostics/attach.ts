@@ -19,10 +19,11 @@ import { stackOf } from "./task-stack.js";
  * attachDiagnostics();
  */
 export function attachDiagnostics(): void {
-  diagnostics.explain = (key, details) => (MESSAGES[key as keyof typeof MESSAGES] as (...details: unknown[]) => string)(...details);
+  diagnostics.explain = (key, details) => MESSAGES[key as keyof typeof MESSAGES](...details);
   diagnostics.debugMode = (loop) => new DebugMode(loop);
   diagnostics.deadlockReport = deadlockReport;
-  diagnostics.show = (value) => (value instanceof Future ? `${nameOf(value)} (${stateOf(value, String)})` : describe(value));
+  diagnostics.show = (value) =>
+    value instanceof Future ? `${nameOf(value)} (${stateOf(value, String)})` : describe(value);
   diagnostics.stackOf = stackOf;
   diagnostics.addToStack = addToStack;
   Object.defineProperty(Future.prototype, Symbol.for("nodejs.util.inspect.custom"), {

@@ -1,3 +1,5 @@
+import { isProgram, programFrames } from "./frames.js";
+
 // V8 has it; where it is missing, errors keep the stack that they were made with.
 const { captureStackTrace } = Error as unknown as {
   captureStackTrace?: (target: object, above: (...args: never[]) => unknown) => void;
@@ -7,28 +9,23 @@ const { captureStackTrace } = Error as unknown as {
 const LONGEST = 100;
 
 /**
- * @internal Adds to an error's stack the coroutines that wait at this place, when the error reaches them from another task.
- * The stack of the error itself ends at the task in which it was thrown.
+ * Adds to an error's stack the coroutines that wait at this place, when the error reaches them from another task. The stack of
+ * the error itself ends at the task in which it was thrown.
  *
  * @param above the function whose frame and all newer ones are left out
- * @param waiter the name of the task that waits
+ * @param waiter the name of who waits
  */
 export function addToStack(error: unknown, waiter: string, above: (...args: never[]) => unknown): void {
   if (!(error instanceof Error) || captureStackTrace === undefined) return;
   try {
     const here: { stack?: string } = {};
     captureStackTrace(here, above);
-    const own = withoutLoop(String(error.stack).split("\n"));
+    const own = String(error.stack).split("\n").filter(isProgram);
     if (own.length > LONGEST || own.includes(`    awaited in ${waiter}:`)) return;
-    const frames = withoutLoop(String(here.stack).split("\n").slice(1));
-    if (frames.length > 0) error.stack = [...own, `    awaited in ${waiter}:`, ...frames].join("\n");
+    const frames = programFrames(here.stack);
+    if (frames.length === 0) return;
+    error.stack = [...own, `    awaited in ${waiter}:`, ...frames.map((frame) => `    ${frame}`)].join("\n");
   } catch {
     // a frozen error keeps its stack as it is
   }
-}
-
-/** Drops the frames of the loop, and those of the engine between two generators. */
-function withoutLoop(lines: string[]): string[] {
-  const step = lines.findIndex((line) => / at \w*Task\._step /.test(line));
-  return lines.filter((line, i) => (step < 0 || i < step) && !/ at \S*\.?(next|throw) \(<anonymous>\)$/.test(line));
 }

@@ -4,6 +4,7 @@ import type { LoopObserver } from "../scheduling/scheduler.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Future } from "../tasks/future.js";
 import { Task } from "../tasks/task.js";
+import { programFrames } from "./frames.js";
 import { nameOf } from "./inspect.js";
 
 interface Trace {
@@ -29,7 +30,9 @@ export class DebugMode implements LoopObserver {
     entry._run();
     const duration = this.#loop.time() - start;
     if (duration < this.#loop.slowCallbackDuration) return;
-    this.#loop.reporter.warn(`Executing ${this.#name(entry)} took ${duration.toFixed(1)} ms: the loop could do nothing else`);
+    this.#loop.reporter.warn(
+      `Executing ${this.#name(entry)} took ${duration.toFixed(1)} ms: the loop could do nothing else`,
+    );
   }
 
   taskMade(task: Task<unknown>): void {
@@ -71,17 +74,18 @@ export class DebugMode implements LoopObserver {
   }
 
   originOf(future: Future<unknown>): string | undefined {
-    return frames(this.#origins.get(future)?.stack);
+    return programFrames(this.#origins.get(future)?.stack)[0];
   }
 
-  placeOf(task: Task<unknown>): string | undefined {
-    return frames(this.#places.get(task)?.stack);
+  placeOf(task: Task<unknown>): string[] | undefined {
+    const place = this.#places.get(task);
+    return place && programFrames(place.stack);
   }
 
   #name(entry: Ready): string {
     if (entry instanceof Task) {
       const origin = this.originOf(entry);
-      return `${entry.name}${origin === undefined ? "" : ` (created ${origin.split("\n")[0]?.trim()})`}`;
+      return `${entry.name}${origin === undefined ? "" : ` (created ${origin})`}`;
     }
     const callback = entry instanceof Handle ? entry._callback : (entry as { fn?: () => void }).fn;
     return `callback ${callback?.name || "(anonymous)"}`;
@@ -101,14 +105,3 @@ function trace(above: (...args: never[]) => unknown): Trace {
   captureStackTrace(target, above);
   return target;
 }
-
-/** The frames of a stack that are not the core's own. */
-function frames(stack: string | undefined): string | undefined {
-  return stack
-    ?.split("\n")
-    .slice(1)
-    .filter((line) => !CORE.test(line))
-    .join("\n");
-}
-
-const CORE = / at (new )?(\w*Task|EventLoop|TaskGroup|\w*Future|createTask|ensureFuture|Leaf|NamedCoroutine)\b[^/]*\(|next \(<anonymous>\)$/;

@@ -5,9 +5,9 @@ export function describe(value: unknown): string {
   if (typeof value === "object") {
     if (Array.isArray(value)) return "an array";
     if (typeof (value as { then?: unknown }).then === "function") return "a promise";
-    const text = (value as object).toString;
+    const text = value.toString;
     if (typeof text === "function" && text !== Object.prototype.toString) return String(value);
-    const name = (value as object).constructor?.name;
+    const name = value.constructor?.name;
     return name && name !== "Object" ? `an object of class ${name}` : "an object";
   }
   return String(value);

@@ -9,14 +9,17 @@ import { nameOf } from "./inspect.js";
  */
 export const MESSAGES = {
   ADVANCE: (ms: unknown) => `a clock moves forwards: advance(ms) takes 0 or more, not ${ms}`,
-  ASYNC_GENERATOR: (fn: unknown) => `asyncGenerator takes a function*, not ${describe(fn)}: asyncGenerator(function* () {…})`,
+  ASYNC_GENERATOR: (fn: unknown) =>
+    `asyncGenerator takes a function*, not ${describe(fn)}: asyncGenerator(function* () {…})`,
   AS_COMPLETED: () => "asCompleted expects an iterable of awaitables, not a single one: asCompleted([main()])",
-  AWAITED_TWICE: (name: unknown) => `cannot reuse already awaited coroutine${name && ` ${name}`}: call its function again, or share one run with createTask(…)`,
+  AWAITED_TWICE: (name: unknown) =>
+    `cannot reuse already awaited coroutine${name && ` ${name}`}: call its function again, or share one run with createTask(…)`,
   AWAITS_ITSELF: (name: unknown) => `Task cannot await on itself: ${name}`,
   BAD_YIELD: badYield,
   BARRIER_PARTIES: (parties: unknown) => `Barrier parties must be >= 1, not ${describe(parties)}`,
   BROKEN_BARRIER: () => "the barrier is broken: call `yield* barrier.reset()` before it is used again",
-  CALLBACK: (method: unknown, callback: unknown) => `${method}() takes a callable object (a function), not ${describe(callback)}: ${method}(() => …)`,
+  CALLBACK: (method: unknown, callback: unknown) =>
+    `${method}() takes a callable object (a function), not ${describe(callback)}: ${method}(() => …)`,
   "CALLBACK.done": (fn: unknown) => `addDoneCallback() takes a function, not ${describe(fn)}`,
   CALL_GRAPH: (future: unknown) => `captureCallGraph takes a future or a task, not ${describe(future)}`,
   COMPARE: () => "compare is a function (a, b) => number, as for Array.prototype.sort",
@@ -24,9 +27,11 @@ export const MESSAGES = {
   CONDITION_LOCK: () => "new Condition(lock) takes a Lock, or nothing",
   CONTEXT: () => "the option `context` takes a Context: copyContext() makes one",
   CONTEXT_ENTERED: () => "cannot enter context: it is already entered; run `context.copy()` instead",
-  CONTEXT_MANAGER: (fn: unknown) => `contextManager takes a function*, not ${describe(fn)}: contextManager(function* () {…})`,
+  CONTEXT_MANAGER: (fn: unknown) =>
+    `contextManager takes a function*, not ${describe(fn)}: contextManager(function* () {…})`,
   CONTEXT_VAR: () => 'a context variable has a name: new ContextVar("user")',
-  COROUTINE_CALLBACK: (method: unknown, name: unknown) => `coroutines cannot be used with ${method}(): the call would make one that nothing runs. Write createTask(${name})`,
+  COROUTINE_CALLBACK: (method: unknown, name: unknown) =>
+    `coroutines cannot be used with ${method}(): the call would make one that nothing runs. Write createTask(${name})`,
   CYCLE: () => "the main task returned itself: a run cannot wait for its own end",
   EMPTY_GROUP: () => "an ExceptionGroup needs at least one error: new ExceptionGroup(text, [error])",
   ENTERED_TWICE: (name: unknown) => `${name} was entered before: call its function again for each block`,
@@ -39,7 +44,8 @@ export const MESSAGES = {
   GENERATOR_IGNORED_CLOSE: () => "an asynchronous generator emitted a value while it was being closed",
   GENERATOR_RUNNING: () => "this asynchronous generator is running already: wait for its previous next() first",
   GROUP_CONDITION: () => "split and subgroup take a class of errors or a function (error) => boolean",
-  INSIDE_LOOP: () => "Cannot run the event loop while another loop is running: in a coroutine write `yield* main()`, or createTask(main)",
+  INSIDE_LOOP: () =>
+    "Cannot run the event loop while another loop is running: in a coroutine write `yield* main()`, or createTask(main)",
   INVALID_STATE: (future: unknown) =>
     future instanceof Future
       ? `invalid state: the future is ${future.cancelled ? "cancelled" : "done"} already; test \`future.done\` first`
@@ -48,8 +54,9 @@ export const MESSAGES = {
   "INVALID_STATE.result": () => "Result is not set: wait for the future with yield*",
   ITERATE: (source: unknown) =>
     `iterate takes an iterable, not ${describe(source)}${isCoroutine(source) ? ": await the coroutine first" : ""}`,
-  ITERATED: () => "await wasn't used with future (in a coroutine that is `yield*`): write `const x = yield* future`, or " +
-      "`const [x] = yield* future`; `[...future]`, `for (… of future)` and `const [x] = future` do not wait",
+  ITERATED: () =>
+    "await wasn't used with future (in a coroutine that is `yield*`): write `const x = yield* future`, or " +
+    "`const [x] = yield* future`; `[...future]`, `for (… of future)` and `const [x] = future` do not wait",
   LOOP_CLOSED: () => "Event loop is closed: it runs nothing any more; run(main) makes a new one each time",
   "LOOP_CLOSED.then": () => "the event loop was closed before this future was done",
   LOOP_RUNNING: () => "This event loop is already running: await what it runs, or createTask(…)",
@@ -61,18 +68,22 @@ export const MESSAGES = {
   MAP: (fn: unknown) => `map takes a function, not ${describe(fn)}: map(items, (item) => work(item))`,
   MILLISECONDS: (call: unknown, value: unknown) => `${call} takes milliseconds, not ${describe(value)}`,
   "MILLISECONDS.nan": (call: unknown) => `Invalid delay: NaN (not a number) in ${call}`,
-  "MILLISECONDS.null": (call: unknown, ms: unknown) => `${call} takes milliseconds, or null for no limit, not ${describe(ms)}`,
+  "MILLISECONDS.null": (call: unknown, ms: unknown) =>
+    `${call} takes milliseconds, or null for no limit, not ${describe(ms)}`,
   NOT_ACQUIRED: () => "Lock is not acquired: release() goes with an acquire()",
   "NOT_ACQUIRED.notify": () => "cannot notify on un-acquired lock: acquire the condition first",
   "NOT_ACQUIRED.wait": () => "cannot wait on un-acquired lock: acquire the condition first",
   NOT_AWAITABLE: (call: unknown, value: unknown) =>
     `${call}: a coroutine, a future or a promise (an awaitable) is required, got ${describe(value)}` +
     (typeof value === "function" ? "; call it first" : ""),
-  NOT_COROUTINE: (call: unknown, value: unknown) => `${call}: a coroutine was expected, got ${describe(value)}${remedyFor(value)}`,
-  NOT_COROUTINE_FUNCTION: (fn: unknown) => `coroutine() takes a function*, not ${describe(fn)}: coroutine(function* name() {…})`,
+  NOT_COROUTINE: (call: unknown, value: unknown) =>
+    `${call}: a coroutine was expected, got ${describe(value)}${remedyFor(value)}`,
+  NOT_COROUTINE_FUNCTION: (fn: unknown) =>
+    `coroutine() takes a function*, not ${describe(fn)}: coroutine(function* name() {…})`,
   NO_EXCEPTION: () => "setException(undefined): give it the error that it ends with",
-  NO_EXECUTOR: () => "there is no default executor: the core has no threads. `import { ThreadPoolExecutor } from \"@corio/node\"` and give " +
-          "it as the first argument, or set loop.defaultExecutor",
+  NO_EXECUTOR: () =>
+    'there is no default executor: the core has no threads. `import { ThreadPoolExecutor } from "@corio/node"` and give ' +
+    "it as the first argument, or set loop.defaultExecutor",
   NO_RUNNING_LOOP: () =>
     "no running event loop here: call this from a coroutine that run(main) drives. In a callback of the host (a timer, an event " +
     "listener) keep the loop first: `const loop = getRunningLoop()`, then `loop.createTask(…)` or `{ loop }`",
@@ -81,7 +92,8 @@ export const MESSAGES = {
     "promise across: yield* until(future.then())",
   "OTHER_LOOP.argument": () => "The future belongs to a different loop than the one specified as the loop argument",
   "OTHER_LOOP.bound": (name: unknown) => `this ${name} is bound to a different event loop: make one for each run`,
-  OUTSIDE_TASK: (what: unknown) => `${what} should be used inside a task: in a coroutine that run() or createTask() drives`,
+  OUTSIDE_TASK: (what: unknown) =>
+    `${what} should be used inside a task: in a coroutine that run() or createTask() drives`,
   QUEUE_EMPTY: () => "the queue is empty: `yield* queue.get()` waits for an item",
   QUEUE_FULL: () => "the queue is full: `yield* queue.put(item)` waits for room",
   QUEUE_OPTIONS: (options: unknown) => `write new Queue({ maxSize: ${options} })`,
@@ -89,7 +101,8 @@ export const MESSAGES = {
   QUEUE_SIZE: (maxSize: unknown) => `maxSize is a number, not ${describe(maxSize)}`,
   RACE_EMPTY: () => "race() needs at least one awaitable: race(a(), b())",
   RELEASED_TOO_OFTEN: () => "BoundedSemaphore released too many times: release() goes with an acquire()",
-  RETRY: (make: unknown) => `retry takes a function that makes a coroutine for each attempt, not ${describe(make)}: retry(() => main())`,
+  RETRY: (make: unknown) =>
+    `retry takes a function that makes a coroutine for each attempt, not ${describe(make)}: retry(() => main())`,
   RETRY_ATTEMPTS: (attempts: unknown) => `attempts is 1 or more, not ${describe(attempts)}`,
   RETRY_DELAY: () => "delay and maxDelay are milliseconds, and with factor 0 or more",
   RETRY_JITTER: (jitter: unknown) => `jitter is 0 to 1, not ${describe(jitter)}`,
@@ -123,9 +136,11 @@ export const MESSAGES = {
   WAIT_EMPTY: () => "Set of Tasks/Futures is empty: wait() needs at least one",
   WAIT_FUTURES: () => "wait() expects a list of futures: wait([task1, task2])",
   "WAIT_FUTURES.coroutine": () => "wait() expects a list of futures, not a coroutine: wait([createTask(main)])",
-  "WAIT_FUTURES.member": () => "Passing coroutines is forbidden, use tasks explicitly: wait([createTask(main)]); of a promise make `until(promise)`",
+  "WAIT_FUTURES.member": () =>
+    "Passing coroutines is forbidden, use tasks explicitly: wait([createTask(main)]); of a promise make `until(promise)`",
 
-  WITHIN: (body: unknown) => `within takes managers and then a function, not ${describe(body)}: within(lock, function* () {…})`,
+  WITHIN: (body: unknown) =>
+    `within takes managers and then a function, not ${describe(body)}: within(lock, function* () {…})`,
   YIELDED_NOTHING: (name: unknown) => `${name} ended without a yield: \`yield value\` marks where the block runs`,
   YIELDED_TWICE: (name: unknown) => `${name} yielded a second time: what comes after its yield only cleans up`,
 };

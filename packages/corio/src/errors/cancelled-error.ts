@@ -38,7 +38,12 @@ function textOf(reason: unknown): string {
  * Whether an error is a cancellation: the right test in a `catch` around a `yield*`.
  *
  * @example
- * catch (error) { if (isCancelled(error)) throw error; report(error); }
+ * try {
+ *   yield* worker();
+ * } catch (error) {
+ *   if (isCancelled(error)) throw error;
+ *   report(error);
+ * }
  */
 export function isCancelled(error: unknown): error is CancelledError {
   return error instanceof CancelledError;

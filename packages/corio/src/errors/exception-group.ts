@@ -47,7 +47,7 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
     const rest: E[] = [];
     for (const error of this.errors) {
       if (error instanceof ExceptionGroup) {
-        const [some, others] = (error as ExceptionGroup<unknown>).split(matches);
+        const [some, others] = (error as ExceptionGroup).split(matches);
         if (some !== undefined) matching.push(some as E);
         if (others !== undefined) rest.push(others as E);
       } else (matches(error) ? matching : rest).push(error);
@@ -69,7 +69,11 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
 
   #derive(members: E[]): ExceptionGroup<E> | undefined {
     if (members.length === 0) return undefined;
-    const group = new ExceptionGroup(this.message, members, this.cause === undefined ? undefined : { cause: this.cause });
+    const group = new ExceptionGroup(
+      this.message,
+      members,
+      this.cause === undefined ? undefined : { cause: this.cause },
+    );
     if (this.stack !== undefined) group.stack = this.stack;
     return group;
   }
@@ -79,8 +83,9 @@ function test(condition: Condition<unknown>): (error: unknown) => boolean {
   if (typeof condition !== "function") {
     throw typeError("GROUP_CONDITION");
   }
-  const prototype: unknown = condition.prototype;
-  const isClass = prototype instanceof Error || (condition as unknown) === Error || (condition as unknown) === Object;
+  // of a class, the prototype cannot be replaced; of a function it can, unless it has none
+  const isClass =
+    condition.prototype instanceof Error || Object.getOwnPropertyDescriptor(condition, "prototype")?.writable === false;
   return isClass
     ? (error) => error instanceof (condition as ErrorClass<unknown>)
     : (condition as (error: unknown) => boolean);
@@ -96,7 +101,9 @@ function test(condition: Condition<unknown>): (error: unknown) => boolean {
  * @returns a coroutine of what the handler returned, or of `undefined` if nothing matched and nothing was left to throw
  * @throws the part that did not match
  * @example
- * catch (error) {
+ * try {
+ *   yield* worker();
+ * } catch (error) {
  *   yield* exceptGroup(error, TypeError, (group) => console.error(group.errors.length));
  * }
  */
@@ -105,7 +112,7 @@ export function* exceptGroup<E, R = void>(
   errorClass: ErrorClass<E>,
   handler: (group: ExceptionGroup<E>) => Coroutine<R> | R,
 ): Coroutine<R | undefined> {
-  const group = error instanceof ExceptionGroup ? (error as ExceptionGroup<unknown>) : undefined;
+  const group = error instanceof ExceptionGroup ? (error as ExceptionGroup) : undefined;
   const [matching, rest] =
     group !== undefined
       ? group.split(errorClass as ErrorClass<unknown>)

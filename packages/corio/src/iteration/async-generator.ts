@@ -25,7 +25,7 @@ export function asyncGenerator<Args extends unknown[], Y, R>(
   if (!isCoroutineFunction(fn)) {
     throw typeError("ASYNC_GENERATOR", fn);
   }
-  return (...args) => new AsyncGenerator<Emitted<Y>, R, unknown>(new Driver(fn(...args) as Resumable));
+  return (...args) => new AsyncGenerator<Emitted<Y>, R, unknown>(new Driver(fn(...args)));
 }
 
 /**
@@ -117,7 +117,9 @@ class Driver implements Closeable {
     loop._addAsyncGenerator(this);
   }
 
-  *resume(step: (generator: Resumable) => IteratorResult<unknown, unknown>): Coroutine<IteratorResult<unknown, unknown>> {
+  *resume(
+    step: (generator: Resumable) => IteratorResult<unknown, unknown>,
+  ): Coroutine<IteratorResult<unknown, unknown>> {
     if (this.#running) {
       throw misuse("GENERATOR_RUNNING");
     }

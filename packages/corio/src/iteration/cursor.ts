@@ -30,9 +30,9 @@ export interface Closable<T> extends Cursor<T> {
 /** @internal The cursor of a source. */
 export function cursorOf<T>(source: Source<T>): Closable<T> {
   if (source instanceof Queue) return new QueueCursor(source);
-  if (source instanceof AsyncGenerator) return new GeneratorCursor(source as AsyncGenerator<T, unknown, void>);
+  if (source instanceof AsyncGenerator) return new GeneratorCursor(source);
   const { [Symbol.asyncIterator]: asynchronous } = (source ?? {}) as Partial<AsyncIterable<T>>;
-  if (typeof asynchronous === "function") return new AsyncCursor(asynchronous.call(source));
+  if (typeof asynchronous === "function") return new AsyncCursor(source as AsyncIterable<T>);
   const { [Symbol.iterator]: synchronous } = Object(source ?? {}) as Partial<Iterable<T>>;
   if (typeof synchronous === "function" && !isCoroutine(source)) return new SyncCursor(synchronous.call(source));
   throw typeError("ITERATE", source);
@@ -104,21 +104,35 @@ class GeneratorCursor<T> extends BaseCursor<T> {
 }
 
 class AsyncCursor<T> extends BaseCursor<T> {
+  readonly #source: AsyncIterable<T>;
   readonly #iterator: AsyncIterator<T>;
+  // whether an answer of the iterator is under way that nobody waits for any more
+  #pending = false;
 
-  constructor(iterator: AsyncIterator<T>) {
+  constructor(source: AsyncIterable<T>) {
     super();
-    this.#iterator = iterator;
+    this.#source = source;
+    this.#iterator = source[Symbol.asyncIterator]();
   }
 
   protected *step(): Coroutine<IteratorResult<T, unknown>> {
-    return yield* ensureFuture(this.#iterator.next());
+    this.#pending = true;
+    const answer = yield* ensureFuture(this.#iterator.next());
+    this.#pending = false;
+    return answer;
   }
 
   *close(): Coroutine<void> {
-    if (this.over || this.#iterator.return === undefined) return;
+    if (this.over) return;
     this.over = true;
-    yield* ensureFuture(this.#iterator.return());
+    if (!this.#pending) {
+      if (this.#iterator.return !== undefined) yield* ensureFuture(this.#iterator.return());
+      return;
+    }
+    // return() would queue up behind the answer that may never come; a stream can be destroyed
+    const { destroy } = this.#source as { destroy?: () => void };
+    if (typeof destroy === "function") destroy.call(this.#source);
+    else this.#iterator.return?.().then(undefined, () => {});
   }
 }
 

@@ -25,7 +25,7 @@ export class Stop<R> {
  * *If cancelled*, the body gets the cancellation and the source is closed.
  * @example
  * const first = yield* forEach(lines, function* (line, stop) {
- *   if (yield* matches(line)) return stop(line);
+ *   return (yield* matches(line)) ? stop(line) : undefined;
  * });
  */
 export function forEach<T, R = undefined>(source: Source<T>, body: Body<T, R>): Coroutine<R | undefined> {
@@ -38,7 +38,7 @@ type Body<T, R> = (item: T, stop: <S>(result?: S) => Stop<S>) => Coroutine<Stop<
 function* visit<T, R>(it: Cursor<T>, body: Body<T, R>): Coroutine<R | undefined> {
   while (yield* it.next()) {
     const made = body(it.value, stop);
-    const answer = isCoroutine(made) ? yield* made as Coroutine<Stop<R> | void> : made;
+    const answer = isCoroutine(made) ? yield* made : made;
     if (answer instanceof Stop) return answer.result;
   }
   return undefined;

@@ -35,7 +35,11 @@ export function map<T, R>(
   return within(new Iteration(cursor), () => mapAll(cursor, fn, concurrency));
 }
 
-function* mapAll<T, R>(cursor: Cursor<T>, fn: (item: T, index: number) => Awaitable<R>, concurrency: number): Coroutine<R[]> {
+function* mapAll<T, R>(
+  cursor: Cursor<T>,
+  fn: (item: T, index: number) => Awaitable<R>,
+  concurrency: number,
+): Coroutine<R[]> {
   const results: R[] = [];
   const permits = new Semaphore(concurrency);
 

@@ -2,7 +2,14 @@ import { misuse, rangeError } from "../errors/corio-error.js";
 import { NoRunningLoopError } from "../errors/state-errors.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
 import { refuse } from "../tasks/brand.js";
-import { type Awaitable, type Coroutine, closeCoroutine, coroutineOf, isCoroutine, type Main } from "../tasks/coroutine.js";
+import {
+  type Awaitable,
+  type Coroutine,
+  closeCoroutine,
+  coroutineOf,
+  isCoroutine,
+  type Main,
+} from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
 import { futureOf, isThenable } from "../tasks/promise-future.js";
 import type { Task, TaskOptions } from "../tasks/task.js";
@@ -20,13 +27,13 @@ export function ensureFuture<T>(awaitable: Awaitable<T>, options?: { loop?: Even
     if (options?.loop !== undefined && awaitable.loop !== options.loop) {
       throw rangeError("OTHER_LOOP.argument");
     }
-    return awaitable as Future<T>;
+    return awaitable;
   }
-  if (isCoroutine(awaitable)) return loopFor(awaitable, options?.loop).createTask(awaitable as Coroutine<T>);
+  if (isCoroutine(awaitable)) return loopFor(awaitable, options?.loop).createTask(awaitable);
   if (!isThenable(awaitable)) return refuse("NOT_AWAITABLE", "an awaitable is required", awaitable);
   const loop = options?.loop ?? getRunningLoop();
   loop._checkOpen();
-  return futureOf(awaitable as PromiseLike<T>, loop);
+  return futureOf(awaitable, loop);
 }
 
 /**
@@ -49,7 +56,8 @@ export function createTask<T>(main: Main<T>, options?: TaskOptions): Task<T> {
 function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
   const found = loop ?? running.loop;
   if (found !== undefined) return found;
-  if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main)) refuse("NOT_AWAITABLE", "createTask(main)", main);
+  if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main))
+    refuse("NOT_AWAITABLE", "createTask(main)", main);
   closeCoroutine(main);
   throw new NoRunningLoopError();
 }

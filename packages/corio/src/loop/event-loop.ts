@@ -8,7 +8,14 @@ import { platform } from "../hosts/platform.js";
 import type { Handle } from "../scheduling/handle.js";
 import { Scheduler } from "../scheduling/scheduler.js";
 import { refuse } from "../tasks/brand.js";
-import { type Awaitable, type Coroutine, closeCoroutine, isCoroutine, isCoroutineFunction, type Main } from "../tasks/coroutine.js";
+import {
+  type Awaitable,
+  type Coroutine,
+  closeCoroutine,
+  isCoroutine,
+  isCoroutineFunction,
+  type Main,
+} from "../tasks/coroutine.js";
 import { atRunEnd } from "../tasks/at-run-end.js";
 import type { TaskFactory } from "../tasks/eager.js";
 import { DONE, Future, rejectThens } from "../tasks/future.js";
@@ -185,7 +192,10 @@ export class EventLoop extends Scheduler {
    * @returns a future that is done when the loop has stopped; to cancel it is to cancel the awaitable
    * @throws at once if the loop is closed or running, or if it is called inside a running loop
    */
-  start<T>(awaitable: Awaitable<T>, options: { deadlock?: boolean | undefined; cleanup?: boolean } = {}): Future<Awaited<T>> {
+  start<T>(
+    awaitable: Awaitable<T>,
+    options: { deadlock?: boolean | undefined; cleanup?: boolean } = {},
+  ): Future<Awaited<T>> {
     if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
       refuse("NOT_AWAITABLE", "the loop runs an awaitable", awaitable);
     }
@@ -203,7 +213,8 @@ export class EventLoop extends Scheduler {
       const result = future._state === DONE ? future._value : undefined;
       if (!isThenable(result)) return this.stop();
       // promises flatten what they are resolved with; here the loop is still there to run it
-      main = result === future ? this.#cycle() : futureOf(result, this);
+      if (result === future) main = this.#cycle();
+      else main = result instanceof Future && result.loop === this ? result : futureOf(result, this);
       main.addDoneCallback(done);
     };
     const idle = (): void => {
@@ -221,7 +232,8 @@ export class EventLoop extends Scheduler {
       forgetIdle?.();
       forget?.();
       main.removeDoneCallback(done);
-      if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock)) settleLike(whole, main);
+      if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock))
+        settleLike(whole, main);
       else whole.setException(deadlock ?? misuse("LOOP_STOPPED"));
     });
     return whole;
@@ -298,7 +310,9 @@ export class EventLoop extends Scheduler {
   /** @internal Notes an asynchronous generator that begins. */
   _addAsyncGenerator(generator: Closeable): void {
     if (this.#generatorsShutDown) {
-      this.reporter.warn("an asynchronous generator was begun after loop.shutdownAsyncGenerators(): nothing will end it");
+      this.reporter.warn(
+        "an asynchronous generator was begun after loop.shutdownAsyncGenerators(): nothing will end it",
+      );
     }
     this._asyncGenerators.add(generator);
   }
@@ -384,7 +398,9 @@ export class EventLoop extends Scheduler {
    */
   defaultExceptionHandler(context: ExceptionContext): void {
     const { message = "Unhandled exception in event loop", exception, ...details } = context;
-    const lines = Object.entries(details).map(([key, value]) => `${key}: ${typeof value === "string" ? value : (diagnostics.show?.(value) ?? String(value))}`);
+    const lines = Object.entries(details).map(
+      ([key, value]) => `${key}: ${typeof value === "string" ? value : (diagnostics.show?.(value) ?? String(value))}`,
+    );
     const text = [message, ...lines].join("\n  ");
     if ("exception" in context) this.reporter.error(text, exception);
     else this.reporter.error(text);

@@ -65,12 +65,18 @@ export class Runner implements AsyncDisposable {
    * @param options `context`: default that of the runner; `signal`: an abort cancels it
    * @throws at once if it is called inside a running loop; the coroutine is closed then
    */
-  run<T>(main: Main<T>, options: { context?: Context | undefined; signal?: AbortSignalLike | undefined } = {}): Promise<Awaited<T>> {
+  run<T>(
+    main: Main<T>,
+    options: { context?: Context | undefined; signal?: AbortSignalLike | undefined } = {},
+  ): Promise<Awaited<T>> {
     return this._start(main, options)._promise();
   }
 
   /** @internal The same as a future, for those who drive the host by hand. */
-  _start<T>(main: Main<T>, options: { context?: Context | undefined; signal?: AbortSignalLike | undefined }): Future<Awaited<T>> {
+  _start<T>(
+    main: Main<T>,
+    options: { context?: Context | undefined; signal?: AbortSignalLike | undefined },
+  ): Future<Awaited<T>> {
     if (running.loop !== undefined) {
       closeCoroutine(main);
       throw insideLoop();

@@ -1,7 +1,7 @@
 import { type Context, contexts, enterContext, leaveContext } from "../context/context.js";
 import type { Ready } from "./ready-queue.js";
 import type { Scheduler } from "./scheduler.js";
-import type { Timer } from "./timers.js";
+import { OUT, type Timer } from "./timers.js";
 
 /**
  * A callback that a loop is going to call.
@@ -64,9 +64,7 @@ export class TimerHandle extends Handle implements Timer {
   /** When it is due, on the loop's clock, in milliseconds. */
   readonly when: number;
   /** @internal */
-  _order = -1;
-  /** @internal */
-  _off = false;
+  _order = OUT;
 
   /** @internal */
   constructor(loop: Scheduler, when: number, callback: () => void, context: Context) {

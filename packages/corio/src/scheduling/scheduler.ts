@@ -28,10 +28,10 @@ export interface LoopObserver {
   taskEnds(task: Task<unknown>, normally: boolean): void;
   cancelRequested(task: Task<unknown>): void;
   timeoutIgnored(task: Task<unknown>, ms: number): void;
-  /** Where a task was created. */
+  /** Where a task was created: a frame. */
   originOf(future: Future<unknown>): string | undefined;
-  /** Where a task waits: a stack, innermost first. */
-  placeOf(task: Task<unknown>): string | undefined;
+  /** Where a task waits: frames, innermost first. */
+  placeOf(task: Task<unknown>): string[] | undefined;
 }
 
 /**
@@ -324,7 +324,11 @@ export abstract class Scheduler {
   }
 
   #enqueueDue(): void {
-    for (let timer = this._timers.takeDue(this.#clock); timer !== undefined; timer = this._timers.takeDue(this.#clock)) {
+    for (
+      let timer = this._timers.takeDue(this.#clock);
+      timer !== undefined;
+      timer = this._timers.takeDue(this.#clock)
+    ) {
       this._ready.push(timer);
     }
   }

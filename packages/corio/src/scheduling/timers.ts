@@ -2,11 +2,14 @@ import type { Ready } from "./ready-queue.js";
 
 /** @internal What waits for a time: a timer handle, a sleep. */
 export interface Timer extends Ready {
-  /** Its place among timers of the same time, which run in the order in which they were set; -1 outside of the heap. */
+  /** Its place among timers of the same time, which run in the order in which they were set; or one of the two below. */
   _order: number;
-  /** Whether it was called off; it stays in the heap until it is swept. */
-  _off: boolean;
 }
+
+/** @internal Outside of the heap. */
+export const OUT = -1;
+/** In the heap, but called off: it may rise above those of its time, which only drops it sooner. */
+const OFF = -2;
 
 /**
  * @internal The timers, in a heap with four children to a node: half as deep as a binary heap, and the four children that
@@ -36,15 +39,15 @@ export class Timers {
 
   /** Marks a timer; one that is not in the heap any more is left as it is. */
   callOff(timer: Timer): void {
-    if (timer._order < 0 || timer._off) return;
-    timer._off = true;
+    if (timer._order < 0) return;
+    timer._order = OFF;
     this.#off++;
     if (this.#off > 64 && this.#off * 2 > this.#timers.length) this.#sweep();
   }
 
   /** The earliest time at which a timer is due; `Infinity` if none is set. */
   next(): number {
-    while (this.#timers.length > 0 && (this.#timers[0] as Timer)._off) {
+    while (this.#timers.length > 0 && (this.#timers[0] as Timer)._order === OFF) {
       this.#off--;
       this.#pop();
     }
@@ -69,7 +72,7 @@ export class Timers {
     const when = times.pop() as number;
     const last = timers.pop() as Timer;
     if (timers.length > 0) this.#down(0, when, last);
-    first._order = -1;
+    first._order = OUT;
     return first;
   }
 
@@ -79,7 +82,7 @@ export class Timers {
     let kept = 0;
     for (let i = 0; i < timers.length; i++) {
       const timer = timers[i] as Timer;
-      if (timer._off) continue;
+      if (timer._order === OFF) continue;
       times[kept] = times[i] as number;
       timers[kept++] = timer;
     }

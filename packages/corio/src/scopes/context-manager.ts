@@ -1,7 +1,14 @@
 import { misuse, typeError } from "../errors/corio-error.js";
-import { type Coroutine, isCoroutineFunction, type Resumable, type Suspended, type Suspension } from "../tasks/coroutine.js";
+import {
+  type Coroutine,
+  isCoroutineFunction,
+  type Resumable,
+  type Suspended,
+  type Suspension,
+} from "../tasks/coroutine.js";
 import { isSuspension } from "../tasks/suspension.js";
 import type { Manager } from "./manager.js";
+import { keepAsCause } from "./within.js";
 
 /** What a generator emits, as opposed to what it waits for. */
 export type Emitted<Y> = [Exclude<Y, Suspension>] extends [never] ? void : Exclude<Y, Suspended>;
@@ -31,7 +38,7 @@ export function contextManager<Args extends unknown[], Y>(
   if (!isCoroutineFunction(fn)) {
     throw typeError("CONTEXT_MANAGER", fn);
   }
-  return (...args) => new GeneratorManager<Emitted<Y>>(fn(...args) as Resumable, fn.name);
+  return (...args) => new GeneratorManager<Emitted<Y>>(fn(...args), fn.name);
 }
 
 /** What a function made by {@link contextManager} makes. */
@@ -68,8 +75,14 @@ class GeneratorManager<T> implements ContextManager<T> {
       throw thrown;
     }
     if (answer.done) return error !== undefined;
-    this.#generator.return();
-    throw misuse("YIELDED_TWICE", this.#name);
+    // thrown where it yielded, so that its cleanup runs to the end
+    const twice = misuse("YIELDED_TWICE", this.#name);
+    try {
+      yield* upToEmission(this.#generator, this.#generator.throw(twice));
+    } catch (thrown) {
+      if (thrown !== twice) keepAsCause(twice, thrown);
+    }
+    throw twice;
   }
 }
 

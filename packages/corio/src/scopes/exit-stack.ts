@@ -53,7 +53,7 @@ export class ExitStack implements Manager<ExitStack> {
    * @returns the value
    */
   adopt<T>(value: T, cleanup: (value: T) => Awaitable<unknown> | void): T {
-    this.defer(() => cleanup(value));
+    this.#defer(cleanup, value);
     return value;
   }
 
@@ -63,10 +63,14 @@ export class ExitStack implements Manager<ExitStack> {
    * @param cleanup may be a `function*`, or return a promise
    */
   defer(cleanup: () => Awaitable<unknown> | void): void {
+    this.#defer(cleanup, undefined);
+  }
+
+  #defer<T>(cleanup: (value: T) => Awaitable<unknown> | void, value: T): void {
     this.#checkOpen();
     if (typeof cleanup !== "function") throw typeError("EXIT_STACK", cleanup);
     this.#cleanups.push(function* () {
-      const made = cleanup();
+      const made = cleanup(value);
       if (isCoroutine(made)) yield* made;
       else if (isThenable(made)) yield* ensureFuture(made);
     });
@@ -96,7 +100,8 @@ export class ExitStack implements Manager<ExitStack> {
       try {
         const leaving = cleanup(current);
         if ((isCoroutine(leaving) ? yield* leaving : leaving) === true) current = undefined;
-      } catch (another) {
+      } catch (thrown) {
+        const another = thrown === undefined ? typeError("THROWN_UNDEFINED.block") : thrown;
         if (current !== undefined) keepAsCause(another, current);
         current = another;
       }

@@ -48,7 +48,7 @@ export class TaskGroup {
       throw misuse("TASK_GROUP_STATE", state);
     }
     const task = parent.loop.createTask(main, options);
-    this.#tasks.add(task as Task<unknown>);
+    this.#tasks.add(task);
     task._addCallback(new DoneCallback(this.#taskDone, contextFor(undefined), parent));
     return task;
   }

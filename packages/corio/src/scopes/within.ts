@@ -1,6 +1,7 @@
+import { CancelledError } from "../errors/cancelled-error.js";
 import { typeError } from "../errors/corio-error.js";
 import { ensureFuture } from "../loop/ensure-future.js";
-import { type Coroutine, isCoroutine, NOTHING, Settled } from "../tasks/coroutine.js";
+import { closeCoroutine, type Coroutine, isCoroutine, NOTHING, Settled } from "../tasks/coroutine.js";
 import type { Future } from "../tasks/future.js";
 import { isThenable } from "../tasks/promise-future.js";
 import type { Enterable, Entered, Manager, Swallows } from "./manager.js";
@@ -8,7 +9,9 @@ import type { Enterable, Entered, Manager, Swallows } from "./manager.js";
 type Body<M extends readonly unknown[], R> = (...values: { -readonly [K in keyof M]: Entered<M[K]> }) => R;
 /** What a body comes to: a coroutine and a future are waited for. */
 type Outcome<R> = R extends Coroutine<infer T> ? T : R extends Future<infer T> ? T : R;
-type Swallowing<M extends readonly unknown[]> = true extends { [K in keyof M]: Swallows<M[K]> }[number] ? undefined : never;
+type Swallowing<M extends readonly unknown[]> = true extends { [K in keyof M]: Swallows<M[K]> }[number]
+  ? undefined
+  : never;
 
 /**
  * Runs `body` between entering and leaving context managers: Python's `async with`. The managers are entered from left to
@@ -26,7 +29,7 @@ type Swallowing<M extends readonly unknown[]> = true extends { [K in keyof M]: S
  * yield* within(timeout(1_000), new TaskGroup(), function* (limit, group) {
  *   group.createTask(worker());
  * });
- * yield* within(lock, () => this.#update(item));
+ * yield* within(lock, () => update(item));
  * @see https://docs.python.org/3/reference/compound_stmts.html#async-with
  */
 export function within<const M extends readonly [Enterable, ...Enterable[]], R>(
@@ -35,6 +38,7 @@ export function within<const M extends readonly [Enterable, ...Enterable[]], R>(
   const count = managersAndBody.length - 1;
   const body = managersAndBody[count] as Body<M, unknown>;
   if (count < 1 || typeof body !== "function") {
+    closeCoroutine(body);
     throw typeError("WITHIN", body);
   }
   for (let i = 0; i < count; i++) checkEnterable(managersAndBody[i]);
@@ -45,7 +49,11 @@ export function within<const M extends readonly [Enterable, ...Enterable[]], R>(
   return whole as Coroutine<Outcome<R> | Swallowing<M>>;
 }
 
-function* withinAll(managers: Enterable[], values: unknown[], body: (...values: unknown[]) => unknown): Coroutine<unknown> {
+function* withinAll(
+  managers: Enterable[],
+  values: unknown[],
+  body: (...values: unknown[]) => unknown,
+): Coroutine<unknown> {
   const [first, ...rest] = managers;
   return yield* withinOne(first as Enterable, (value) =>
     rest.length === 0 ? body(...values, value) : withinAll(rest, [...values, value], body),
@@ -70,10 +78,17 @@ function* withinOne(manager: Enterable, body: (value: unknown) => unknown): Coro
     return undefined;
   } finally {
     // only when the coroutine is closed: generator.return() runs no catch
-    if (!left) {
-      const leaving = exit(manager, undefined);
-      if (isCoroutine(leaving)) yield* leaving;
-    }
+    if (!left) yield* leaveClosed(manager);
+  }
+}
+
+/** Leaves a manager whose block was closed: for it that is a cancellation, so that a transaction is not committed. */
+function* leaveClosed(manager: Enterable): Coroutine<void> {
+  const closing = new CancelledError();
+  try {
+    yield* leaveWith(manager, closing);
+  } catch (error) {
+    if (error !== closing) throw error;
   }
 }
 
@@ -90,28 +105,35 @@ function* leaveWith(manager: Enterable, error: unknown): Coroutine<boolean> {
 
 /** The error that another one replaces stays visible, as Python's `__context__` is. */
 export function keepAsCause(error: unknown, replaced: unknown): void {
-  if (!(error instanceof Error) || error === replaced || Object.hasOwn(error, "cause") || !Object.isExtensible(error)) return;
+  if (!(error instanceof Error) || error === replaced || Object.hasOwn(error, "cause") || !Object.isExtensible(error))
+    return;
   for (let cause = replaced; cause instanceof Error; cause = cause.cause) if (cause === error) return;
   Object.defineProperty(error, "cause", { value: replaced, configurable: true, writable: true });
 }
 
 /** @internal Refuses what can be neither entered nor disposed of. */
 export function checkEnterable(manager: unknown): asserts manager is Enterable {
-  const { enter, exit } = (manager ?? {}) as Partial<Manager<unknown>>;
-  if (typeof enter === "function" && typeof exit === "function") return;
+  if (isManager(manager ?? {})) return;
   const disposable = (manager ?? {}) as Partial<Disposable & AsyncDisposable>;
   if (typeof disposable[Symbol.dispose] === "function" || typeof disposable[Symbol.asyncDispose] === "function") return;
+  closeCoroutine(manager);
   throw typeError("MANAGER", manager);
+}
+
+// A disposable may happen to have one of the two methods.
+function isManager(manager: object): manager is Manager<unknown> {
+  const { enter, exit } = manager as Partial<Manager<unknown>>;
+  return typeof enter === "function" && typeof exit === "function";
 }
 
 /** @internal */
 export function enter(manager: Enterable): unknown {
-  return "enter" in manager ? manager.enter() : manager;
+  return isManager(manager) ? manager.enter() : manager;
 }
 
 /** @internal */
 export function exit(manager: Enterable, error: unknown): unknown {
-  if ("exit" in manager) return manager.exit(error);
+  if (isManager(manager)) return manager.exit(error);
   if (Symbol.asyncDispose in manager) return disposeAsync(manager);
   manager[Symbol.dispose]();
   return undefined;

@@ -1,4 +1,4 @@
-import type { Future } from "./future.js";
+import type { Future, Waiting } from "./future.js";
 
 /** What the core needs of an `AbortSignal`. */
 export interface AbortSignalLike {
@@ -9,15 +9,44 @@ export interface AbortSignalLike {
 }
 
 /**
- * @internal Makes an abort of the signal a request to cancel the future. The listener goes when the future is done, so a
- * signal that lives long gathers none.
+ * @internal Makes an abort of the signal a request to cancel the future. All futures of a signal share one listener, which goes
+ * when the last of them is done: a signal that lives long gathers none.
  *
  * @returns whether the signal is aborted already; then nothing was done
  */
 export function cancelOnAbort(future: Future<unknown>, signal: AbortSignalLike): boolean {
   if (signal.aborted) return true;
-  const abort = (): void => void future.cancel(signal.reason);
-  signal.addEventListener("abort", abort);
-  future._addCallback({ _awaiter: undefined, _futureDone: () => signal.removeEventListener("abort", abort) });
+  const listener = listeners.get(signal) ?? new AbortListener(signal);
+  listener.add(future);
   return false;
+}
+
+const listeners = new WeakMap<AbortSignalLike, AbortListener>();
+
+class AbortListener implements Waiting {
+  readonly _awaiter = undefined;
+  readonly #signal: AbortSignalLike;
+  readonly #futures = new Set<Future<unknown>>();
+
+  constructor(signal: AbortSignalLike) {
+    this.#signal = signal;
+    listeners.set(signal, this);
+    signal.addEventListener("abort", this.#abort);
+  }
+
+  add(future: Future<unknown>): void {
+    this.#futures.add(future);
+    future._addCallback(this);
+  }
+
+  _futureDone(future: Future<unknown>): void {
+    this.#futures.delete(future);
+    if (this.#futures.size > 0) return;
+    this.#signal.removeEventListener("abort", this.#abort);
+    listeners.delete(this.#signal);
+  }
+
+  readonly #abort = (): void => {
+    for (const future of [...this.#futures]) future.cancel(this.#signal.reason);
+  };
 }

@@ -1,8 +1,16 @@
 import { typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
 import { running } from "../scheduling/running.js";
-import { awaitedTwice, type Coroutine, HandedOver, isCoroutineFunction, markCoroutineFunction, type Resumable } from "./coroutine.js";
-import { ownerOf, type Task } from "./task.js";
+import {
+  awaitedTwice,
+  type Coroutine,
+  HandedOver,
+  isCoroutineFunction,
+  markCoroutineFunction,
+  ownerOf,
+  type Resumable,
+} from "./coroutine.js";
+import type { Task } from "./task.js";
 import { noteUnawaited, type UnawaitedCoroutine } from "./unawaited.js";
 
 // A resume walks down from the coroutine that a task resumes to the one that waits. So many levels it walks at most.
@@ -142,7 +150,7 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
     this._parent = parent;
     this._level = parent === undefined ? 1 : parent._level + 1;
     if (parent !== undefined) parent.child = this;
-    else if (this._task !== undefined) this._task._named = this;
+    else if (this._task !== undefined) this._task._extras().named = this;
   }
 
   private _ended(answer: IteratorResult<unknown, unknown>): IteratorResult<unknown, unknown> {
@@ -153,6 +161,6 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
   private _leave(): void {
     if (this._parent !== undefined) {
       if (this._parent.child === this) this._parent.child = undefined;
-    } else if (this._task?._named === this) this._task._named = undefined;
+    } else if (this._task?._extra?.named === this) this._task._extra.named = undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { misuse } from "../errors/corio-error.js";
 import { BRAND, refuse } from "./brand.js";
 import type { Future } from "./future.js";
+import type { Task } from "./task.js";
 
 declare const suspended: unique symbol;
 
@@ -76,17 +77,30 @@ export function markCoroutineFunction(fn: object): void {
 
 /** @internal The coroutine that a `Main` is or makes; `undefined` if it is another awaitable. */
 export function coroutineOf<T>(main: Main<T>, call: string): Coroutine<T> | undefined {
-  if (typeof main !== "function") return isCoroutine(main) ? (main as Coroutine<T>) : undefined;
+  if (typeof main !== "function") return isCoroutine(main) ? main : undefined;
   const made: unknown = main();
   if (isCoroutine(made)) return made as Coroutine<T>;
   refuse("NOT_COROUTINE", `${call}, ${main.name || "the function"}()`, made);
 }
 
+// On a coroutine: the task that drives it, so that it is not given to another one.
+const OWNER = Symbol("corio.owner");
+
+/** @internal The task that drives a coroutine. */
+export function ownerOf(coroutine: unknown): Task<unknown> | undefined {
+  return (coroutine as { [OWNER]?: Task<unknown> })[OWNER];
+}
+
+/** @internal Notes that a task drives a coroutine. */
+export function own(coroutine: unknown, task: Task<unknown>): void {
+  (coroutine as { [OWNER]?: Task<unknown> })[OWNER] = task;
+}
+
 /** @internal Ends a coroutine that nothing is going to run. What its cleanup throws is nobody's to catch. */
 export function closeCoroutine(coroutine: unknown): void {
-  if (!isCoroutine(coroutine)) return;
+  if (!isCoroutine(coroutine) || ownerOf(coroutine) !== undefined) return;
   try {
-    coroutine.return(undefined as never);
+    coroutine.return(undefined);
   } catch {
     // a generator that is running cannot be closed, and one that never ran has nothing to clean up
   }
@@ -114,7 +128,7 @@ export abstract class Leaf<T> implements Resumable {
   }
 
   next(value?: unknown): IteratorResult<unknown, T> {
-    if (this._rest !== undefined) return this._rest.next(value) as IteratorResult<unknown, T>;
+    if (this._rest !== undefined) return this._resume((rest) => rest.next(value));
     if (this._begun) throw awaitedTwice("");
     this._begun = true;
     return this.begin();
@@ -123,13 +137,21 @@ export abstract class Leaf<T> implements Resumable {
   throw(error: unknown): IteratorResult<unknown, T> {
     this._begun = true;
     if (this._rest === undefined) throw error;
-    return this._rest.throw(error) as IteratorResult<unknown, T>;
+    return this._resume((rest) => rest.throw(error));
   }
 
   return(value?: unknown): IteratorResult<unknown, T> {
     this._begun = true;
     if (this._rest === undefined) return { done: true, value: value as T };
-    return this._rest.return(value) as IteratorResult<unknown, T>;
+    return this._resume((rest) => rest.return(value));
+  }
+
+  private _resume(step: (rest: Resumable) => IteratorResult<unknown, unknown>): IteratorResult<unknown, T> {
+    const rest = this._rest as Resumable;
+    this._rest = undefined;
+    const answer = step(rest);
+    if (answer.done !== true) this._rest = rest;
+    return answer as IteratorResult<unknown, T>;
   }
 }
 

@@ -9,7 +9,10 @@ export type TaskFactory = <T>(loop: EventLoop, coroutine: Coroutine<T>, options:
 
 /** Makes a task: the class `Task`, a subclass, or a function. */
 export type TaskConstructor =
-  | (new <T>(coroutine: Coroutine<T>, options: TaskOptions & { loop: EventLoop }) => Future<T>)
+  | (new <T>(
+      coroutine: Coroutine<T>,
+      options: TaskOptions & { loop: EventLoop },
+    ) => Future<T>)
   | (<T>(coroutine: Coroutine<T>, options: TaskOptions & { loop: EventLoop }) => Future<T>);
 
 /**

@@ -49,12 +49,10 @@ export class Future<T> implements PromiseLike<T> {
   _state: number = PENDING;
   /** @internal What it holds depends on the state. */
   _value: unknown = undefined;
-  /** @internal One of them, or several; only while pending. */
-  _callbacks: Waiting | Waiting[] | undefined = undefined;
+  /** @internal While pending who waits, one or several; once it has failed, the record of an error that nobody has retrieved. */
+  _callbacks: Waiting | Waiting[] | UnretrievedError | undefined = undefined;
   /** @internal Whether `yield*` asked for it and its task has not taken note yet. */
   _asked = false;
-  /** @internal */
-  _unretrieved: UnretrievedError | undefined = undefined;
 
   /** @param options `loop`: default the running loop */
   constructor(options?: { loop?: EventLoop | undefined }) {
@@ -79,8 +77,9 @@ export class Future<T> implements PromiseLike<T> {
 
   /** The futures and tasks that wait for this one. */
   get awaitedBy(): ReadonlySet<Future<unknown>> {
-    const waiting = this._callbacks === undefined ? [] : [this._callbacks].flat();
-    return new Set(waiting.flatMap(({ _awaiter }) => (_awaiter === undefined || _awaiter.done ? [] : [_awaiter])));
+    return new Set(
+      waitingFor(this).flatMap(({ _awaiter }) => (_awaiter === undefined || _awaiter.done ? [] : [_awaiter])),
+    );
   }
 
   /**
@@ -152,7 +151,9 @@ export class Future<T> implements PromiseLike<T> {
    */
   addDoneCallback(fn: (future: this) => void, options?: { context?: Context | undefined }): void {
     if (typeof fn !== "function") throw typeError("CALLBACK.done", fn);
-    this._addCallback(new DoneCallback(fn as (future: Future<unknown>) => void, contextFor(options?.context), undefined));
+    this._addCallback(
+      new DoneCallback(fn as (future: Future<unknown>) => void, contextFor(options?.context), undefined),
+    );
   }
 
   /**
@@ -194,7 +195,8 @@ export class Future<T> implements PromiseLike<T> {
       if (task !== undefined) this.loop._observer?.waits(task);
       return { done: false, value: this };
     }
-    if (this._state === FAILED && task !== undefined) diagnostics.addToStack?.(this._value, task.name, Future.prototype.next);
+    if (this._state === FAILED && task !== undefined)
+      diagnostics.addToStack?.(this._value, task.name, Future.prototype.next);
     return { done: true, value: this.result() };
   }
 
@@ -214,6 +216,7 @@ export class Future<T> implements PromiseLike<T> {
   _promise(): Promise<T> {
     if (this._state === PENDING) {
       return new Promise<T>((resolve, reject) => {
+        if (this.loop.closed) return reject(misuse("LOOP_CLOSED.then"));
         this.loop._pendingThens.add(this);
         this._addCallback(new PromiseCallback(resolve as (value: unknown) => void, reject));
       });
@@ -228,18 +231,21 @@ export class Future<T> implements PromiseLike<T> {
 
   /** @internal Somebody has seen the error, if there is one. */
   _retrieved(): void {
-    this._unretrieved?.drop();
-    this._unretrieved = undefined;
+    if (this._state !== FAILED) return;
+    (this._callbacks as UnretrievedError | undefined)?.drop();
+    this._callbacks = undefined;
   }
 
   /** @internal */
   _settle(state: number, value: unknown): void {
+    const callbacks = this._callbacks as Waiting | Waiting[] | undefined;
     this._state = state;
     this._value = value;
-    if (state === FAILED) this._unretrieved = new UnretrievedError(this, value, this._name(), this.loop._observer?.originOf(this));
-    const callbacks = this._callbacks;
+    this._callbacks =
+      state === FAILED
+        ? new UnretrievedError(this, value, this._name(), this.loop._observer?.originOf(this))
+        : undefined;
     if (callbacks === undefined) return;
-    this._callbacks = undefined;
     if (!Array.isArray(callbacks)) callbacks._futureDone(this);
     else for (const callback of callbacks) callback._futureDone(this);
   }
@@ -251,7 +257,7 @@ export class Future<T> implements PromiseLike<T> {
 
   /** @internal */
   _addCallback(waiting: Waiting): void {
-    const callbacks = this._callbacks;
+    const callbacks = this._callbacks as Waiting | Waiting[] | undefined;
     if (this._state !== PENDING) waiting._futureDone(this);
     else if (callbacks === undefined) this._callbacks = waiting;
     else if (Array.isArray(callbacks)) callbacks.push(waiting);
@@ -260,11 +266,9 @@ export class Future<T> implements PromiseLike<T> {
 
   /** @internal */
   _removeCallbacks(matches: (waiting: Waiting) => boolean): number {
-    const before = this._callbacks === undefined ? [] : [this._callbacks].flat();
+    const before = waitingFor(this);
     const after = before.filter((waiting) => !matches(waiting));
-    if (this._state === PENDING && after.length < before.length) {
-      this._callbacks = after.length > 1 ? after : after[0];
-    }
+    if (after.length < before.length) this._callbacks = after.length > 1 ? after : after[0];
     return before.length - after.length;
   }
 }
@@ -338,7 +342,12 @@ class PromiseCallback implements Waiting {
 /** @internal Rejects what `then` of a future still waits for, when the loop closes. */
 export function rejectThens(future: Future<unknown>): void {
   const error = misuse("LOOP_CLOSED.then");
-  for (const waiting of [future._callbacks ?? []].flat()) if (waiting instanceof PromiseCallback) waiting.loopClosed(error);
+  for (const waiting of waitingFor(future)) if (waiting instanceof PromiseCallback) waiting.loopClosed(error);
+}
+
+function waitingFor(future: Future<unknown>): Waiting[] {
+  if (future._state !== PENDING || future._callbacks === undefined) return [];
+  return [future._callbacks as Waiting | Waiting[]].flat();
 }
 
 function iterated(): Error {

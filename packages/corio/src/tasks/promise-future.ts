@@ -94,7 +94,10 @@ class Reaction {
   readonly #rejected = (error: unknown): void => {
     const deserter = this.#deserter;
     if (this.#first === undefined && deserter !== undefined && !isAbort(error, deserter.reason)) {
-      deserter.loop.callExceptionHandler({ message: "A promise was rejected after the wait for it was cancelled", exception: error });
+      deserter.loop.callExceptionHandler({
+        message: "A promise was rejected after the wait for it was cancelled",
+        exception: error,
+      });
     }
     this.#settle(FAILED, error === undefined ? new Error("a promise was rejected with undefined") : error);
   };
@@ -124,7 +127,9 @@ class Reaction {
 /** Whether a rejection is only the answer to the abort that the cancellation itself made. */
 function isAbort(error: unknown, reason: unknown): boolean {
   const { name, cause } = (error ?? {}) as { name?: unknown; cause?: unknown };
-  return error === reason || name === "AbortError" || name === "CancelledError" || (reason !== undefined && cause === reason);
+  return (
+    error === reason || name === "AbortError" || name === "CancelledError" || (reason !== undefined && cause === reason)
+  );
 }
 
 /** @internal For the awaitables that are neither coroutines nor futures. */

@@ -16,6 +16,8 @@ import {
   coroutineOf,
   HandedOver,
   type Main,
+  own,
+  ownerOf,
   type Resumable,
   turn,
 } from "./coroutine.js";
@@ -34,15 +36,10 @@ export interface TaskOptions {
   signal?: AbortSignalLike | undefined;
 }
 
-// The coroutines that belong to a task: one that does must not be given to another.
-const OWNER = Symbol("corio.owner");
-
-/** @internal The task that drives a coroutine. */
-export function ownerOf(coroutine: unknown): Task<unknown> | undefined {
-  return (coroutine as { [OWNER]?: Task<unknown> })[OWNER];
-}
-
 let count = 0;
+
+// The tasks that are handing a cancellation on to what they wait for.
+const cancelChain: Future<unknown>[] = [];
 
 /**
  * A future that drives a coroutine: the only thing that runs by itself. `createTask(main)` makes one.
@@ -67,22 +64,16 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 
   /** @internal What a step resumes: the coroutine, or what was handed over to run on a stack of its own. */
   _top: Resumable;
-  /** @internal Those that handed over, and wait for `_top` to end; the last one waits for it directly. */
-  _below: Resumable[] | undefined = undefined;
-  /** @internal The outermost of its coroutines that know their names. */
-  _named: NamedCoroutine | undefined = undefined;
+  /** @internal What few tasks need. */
+  _extra: Extra | undefined = undefined;
   /** @internal */
   _waiter: Future<unknown> | undefined = undefined;
   /** @internal What the next step throws, of a kind that the coroutine itself caused. */
   _mistake: Error | undefined = undefined;
   /** @internal */
   _mustCancel = false;
-  /** @internal The reason of the latest request to cancel. */
-  _reason: unknown = undefined;
   /** @internal */
   _requests = 0;
-  /** @internal Runs its steps, where the run makes AsyncLocalStorage follow tasks. */
-  _asyncContext: AsyncContextRunner | undefined;
   /** @internal Its name, or its number while it has none. */
   _label: string | number;
   /** @internal Its neighbours among the tasks of its loop. */
@@ -108,19 +99,21 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
       throw error;
     }
     super({ loop });
-    (coroutine as { [OWNER]?: Task<unknown> })[OWNER] = this as Task<unknown>;
     this.coroutine = coroutine;
-    this._top = coroutine as Resumable;
+    this._top = coroutine;
     this.context = contextFor(options.context);
     this._label = options.name ?? ++count;
-    this._asyncContext = loop._tracksAsyncContext ? loop._host.captureAsyncContext?.() : undefined;
+    if (loop._tracksAsyncContext) this._extras().asyncContext = loop._host.captureAsyncContext?.();
     loop._tasks.add(this);
     loop._observer?.taskMade(this);
     if (options.signal !== undefined && cancelOnAbort(this, options.signal)) {
       closeCoroutine(coroutine);
       this._end(CANCELLED, options.signal.reason);
-    } else if (options.eagerStart && running.loop === loop) this._run();
-    else loop._enqueue(this as Ready);
+      return;
+    }
+    own(coroutine, this);
+    if (options.eagerStart && running.loop === loop) this._run();
+    else loop._enqueue(this);
   }
 
   /** Its name, for reports, the call graph and inspection. */
@@ -148,7 +141,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   }
 
   override get cancelReason(): unknown {
-    return super.cancelReason ?? this._reason;
+    return super.cancelReason ?? this._extra?.reason;
   }
 
   /**
@@ -162,11 +155,26 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   override cancel(reason?: unknown): boolean {
     if (this._state !== PENDING) return false;
     this._requests++;
-    this._reason = reason;
+    if (reason !== this._extra?.reason) this._extras().reason = reason;
     this.loop._observer?.cancelRequested(this);
-    if (this._waiter?.cancel(reason)) return true;
-    this._mustCancel = true;
+    if (this._waiter === undefined || !this._cancelWaiter(this._waiter, reason)) this._mustCancel = true;
     return true;
+  }
+
+  private _cancelWaiter(waiter: Future<unknown>, reason: unknown): boolean {
+    if (cancelChain.includes(this)) {
+      // tasks that wait for each other in a circle: this one stops waiting, which opens it
+      waiter._removeCallbacks((waiting) => waiting === this);
+      this._waiter = undefined;
+      this.loop._enqueue(this);
+      return false;
+    }
+    cancelChain.push(this);
+    try {
+      return waiter.cancel(reason);
+    } finally {
+      cancelChain.pop();
+    }
   }
 
   /**
@@ -213,11 +221,12 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 
   /** @internal One step, in the asynchronous context of the task if it has one. */
   _run(): void {
-    if (this._asyncContext === undefined) return this._step();
-    this._asyncContext(() => {
+    const extra = this._extra;
+    if (extra?.asyncContext === undefined) return this._step();
+    extra.asyncContext(() => {
       this._step();
       // what the step put into its context (`enterWith`) is there in the next step too
-      this._asyncContext = this.loop._host.captureAsyncContext?.();
+      extra.asyncContext = this.loop._host.captureAsyncContext?.();
     });
   }
 
@@ -227,20 +236,22 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     const outerContext = contexts.current;
     // an eager task may be given the context that its creator runs in
     const inIts = outerContext === this.context;
-    if (!inIts) enterContext(this.context);
     running.task = this;
     this._waiter = undefined;
     let wanted: unknown;
+    let entered = false;
     try {
+      if (!inIts) enterContext(this.context);
+      entered = !inIts;
       const answer = this._mustCancel || this._mistake !== undefined ? this._resumeWithError() : this._top.next();
       if (answer.done === true || answer.value instanceof HandedOver) wanted = this._goOn(answer);
       else wanted = answer.value;
     } catch (error) {
-      if (this._below === undefined) this._fail(error);
+      if (this._extra?.below === undefined) this._fail(error);
       else wanted = this._unwind(error);
     } finally {
       running.task = outerTask;
-      if (!inIts) leaveContext(this.context, outerContext);
+      if (entered) leaveContext(this.context, outerContext);
     }
     if (this._state === PENDING) this._wait(wanted);
   }
@@ -252,7 +263,13 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 
   /** @internal */
   get _awaiter(): Future<unknown> {
-    return this as Future<unknown>;
+    return this;
+  }
+
+  /** @internal */
+  _extras(): Extra {
+    this._extra ??= { below: undefined, named: undefined, reason: undefined, asyncContext: undefined };
+    return this._extra;
   }
 
   private _resumeWithError(): IteratorResult<unknown, unknown> {
@@ -260,7 +277,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     this._mistake = undefined;
     if (this._mustCancel) {
       this._mustCancel = false;
-      error = new CancelledError(this._reason);
+      error = new CancelledError(this._extra?.reason);
     }
     return this._top.throw(error);
   }
@@ -271,15 +288,16 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     let answer = first;
     for (;;) {
       if (answer.done === true) {
-        const below = this._below?.pop();
+        const below = this._extra?.below?.pop();
         if (below === undefined) {
           this._finish(answer.value as T);
           return undefined;
         }
         this._top = below;
       } else if (answer.value instanceof HandedOver) {
-        this._below ??= [];
-        this._below.push(this._top);
+        const extra = this._extras();
+        extra.below ??= [];
+        extra.below.push(this._top);
         this._top = answer.value;
         answer = { done: true, value: undefined };
       } else return answer.value;
@@ -294,7 +312,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   private _unwind(thrown: unknown): unknown {
     let error = thrown;
     for (;;) {
-      const below = this._below?.pop();
+      const below = this._extra?.below?.pop();
       if (below === undefined) {
         this._fail(error);
         return undefined;
@@ -319,12 +337,11 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
       if ((wanted as Future<unknown>) === this) return this._throwNext(misuse("AWAITS_ITSELF", this.name));
       wanted._addCallback(this);
       this._waiter = wanted;
-      if (this._mustCancel && wanted.cancel(this._reason)) this._mustCancel = false;
+      if (this._mustCancel && wanted.cancel(this._extra?.reason)) this._mustCancel = false;
     } else if (wanted === undefined) {
       turn.asked = false;
       this.loop._enqueue(this);
-    }
-    else this._throwNext(misuse("BAD_YIELD", wanted));
+    } else this._throwNext(misuse("BAD_YIELD", wanted));
   }
 
   private _throwNext(mistake: Error): void {
@@ -335,7 +352,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   private _finish(result: T): void {
     if (this._mustCancel) {
       this._mustCancel = false;
-      this._end(CANCELLED, this._reason);
+      this._end(CANCELLED, this._extra?.reason);
     } else this._end(DONE, result);
   }
 
@@ -355,6 +372,17 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   override _name(): string {
     return this.name;
   }
+}
+
+interface Extra {
+  /** Those that handed over, and wait for `_top` to end; the last one waits for it directly. */
+  below: Resumable[] | undefined;
+  /** The outermost of its coroutines that know their names. */
+  named: NamedCoroutine | undefined;
+  /** The reason of the latest request to cancel. */
+  reason: unknown;
+  /** Runs its steps, where the run makes AsyncLocalStorage follow tasks. */
+  asyncContext: AsyncContextRunner | undefined;
 }
 
 /** What a coroutine threw, as an error that can be told from "none" and that says what overflowed. */

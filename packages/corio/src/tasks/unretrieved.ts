@@ -18,6 +18,8 @@ export class UnretrievedError {
     this.#exception = exception;
     this.#name = name;
     this.#origin = origin;
+    // V8 keeps the frames of a stack that nobody has read, and with them the task: it could not be collected
+    if (exception instanceof Error) void exception.stack;
     this.#loop._unretrieved.add(this);
     collected.register(future, this, this);
   }

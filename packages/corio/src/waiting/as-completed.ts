@@ -25,7 +25,10 @@ import { startAll } from "./start-all.js";
  * }
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.as_completed
  */
-export function asCompleted<T>(awaitables: Iterable<Awaitable<T>>, options?: { timeout?: number | undefined }): AsCompleted<T> {
+export function asCompleted<T>(
+  awaitables: Iterable<Awaitable<T>>,
+  options?: { timeout?: number | undefined },
+): AsCompleted<T> {
   if (awaitables instanceof Future || typeof (awaitables as { throw?: unknown }).throw === "function") {
     closeCoroutine(awaitables);
     throw typeError("AS_COMPLETED");

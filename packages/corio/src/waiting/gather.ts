@@ -74,6 +74,8 @@ function isOptions(value: unknown): boolean {
 
 class Gathering extends Future<unknown[]> {
   readonly #children: Child[];
+  /** @internal The task that gathers. */
+  readonly _gatherer: Future<unknown> | undefined = running.task;
   readonly #returnExceptions: boolean;
   readonly #cancelOnError: boolean;
   #unfinished: number;
@@ -89,7 +91,7 @@ class Gathering extends Future<unknown[]> {
     this.#returnExceptions = returnExceptions;
     this.#cancelOnError = cancelOnError && !returnExceptions;
     const futures = startAll(awaitables, loop);
-    this.#children = futures.map((future, i) => new Child(this, future, future !== awaitables[i], running.task));
+    this.#children = futures.map((future, i) => new Child(this, future, future !== awaitables[i]));
     this.#unfinished = futures.length;
     for (const child of this.#children) if (child.own) this.#own++;
     for (const child of this.#children) {
@@ -136,8 +138,6 @@ class Gathering extends Future<unknown[]> {
   }
 
   #end(): void {
-    // nobody waits here any more for those that are still running
-    for (const child of this.#children) child._awaiter = undefined;
     const failed = this.#failed;
     if (this.#cancelRequested && (failed === undefined || this.#cancelOnError)) {
       if (failed?.future._state === FAILED) this.#report(failed);
@@ -164,14 +164,17 @@ class Child implements Waiting, Ready {
   readonly future: Future<unknown>;
   /** Whether gather made it, of a coroutine or a promise. */
   readonly own: boolean;
-  _awaiter: Future<unknown> | undefined;
-  readonly #gathering: Gathering;
+  private readonly _gathering: Gathering;
 
-  constructor(gathering: Gathering, future: Future<unknown>, own: boolean, awaiter: Future<unknown> | undefined) {
-    this.#gathering = gathering;
+  constructor(gathering: Gathering, future: Future<unknown>, own: boolean) {
+    this._gathering = gathering;
     this.future = future;
     this.own = own;
-    this._awaiter = awaiter;
+  }
+
+  /** Who gathers; nobody, once the gathering has ended without waiting for all. */
+  get _awaiter(): Future<unknown> | undefined {
+    return this._gathering.done ? undefined : this._gathering._gatherer;
   }
 
   _futureDone(): void {
@@ -179,7 +182,7 @@ class Child implements Waiting, Ready {
   }
 
   _run(): void {
-    this.#gathering._childDone(this);
+    this._gathering._childDone(this);
   }
 }
 

@@ -46,7 +46,14 @@ export function retry<T>(make: (attempt: number) => Awaitable<T>, options: Retry
 
 function* attemptRepeatedly<T>(
   make: (attempt: number) => Awaitable<T>,
-  { attempts, delay, factor, maxDelay, jitter, when }: RetryOptions & Record<"attempts" | "delay" | "factor" | "maxDelay" | "jitter", number>,
+  {
+    attempts,
+    delay,
+    factor,
+    maxDelay,
+    jitter,
+    when,
+  }: RetryOptions & Record<"attempts" | "delay" | "factor" | "maxDelay" | "jitter", number>,
 ): Coroutine<T> {
   for (let attempt = 1; ; attempt++) {
     try {

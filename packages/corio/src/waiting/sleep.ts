@@ -1,6 +1,6 @@
 import { getRunningLoop } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
-import type { Timer } from "../scheduling/timers.js";
+import { OUT, type Timer } from "../scheduling/timers.js";
 import { awaitedTwice, type Coroutine, type Resumable, turn } from "../tasks/coroutine.js";
 import { DONE, Future, PENDING } from "../tasks/future.js";
 
@@ -76,9 +76,7 @@ class Sleep<T> implements Resumable {
 /** What a sleep waits for: a future that is itself the entry among the timers. */
 class SleepTimer extends Future<void> implements Timer {
   /** @internal */
-  _order = -1;
-  /** @internal */
-  _off = false;
+  _order = OUT;
 
   _run(): void {
     if (this._state === PENDING) this._settle(DONE, undefined);

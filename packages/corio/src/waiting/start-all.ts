@@ -1,8 +1,7 @@
 import { ensureFuture } from "../loop/ensure-future.js";
 import type { EventLoop } from "../loop/event-loop.js";
-import { type Awaitable, closeCoroutine, isCoroutine } from "../tasks/coroutine.js";
+import { type Awaitable, closeCoroutine, isCoroutine, ownerOf } from "../tasks/coroutine.js";
 import type { Future } from "../tasks/future.js";
-import { ownerOf } from "../tasks/task.js";
 
 /**
  * @internal Makes a future of each awaitable; the same coroutine twice is one task. If one is refused, none runs: what was started

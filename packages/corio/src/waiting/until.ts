@@ -2,6 +2,7 @@ import { CancelledError } from "../errors/cancelled-error.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import { refuse } from "../tasks/brand.js";
+import { closeCoroutine } from "../tasks/coroutine.js";
 import { Future, PENDING } from "../tasks/future.js";
 import { futureOf, isThenable } from "../tasks/promise-future.js";
 
@@ -32,8 +33,11 @@ export function until<T>(source: (signal: Signal) => PromiseLike<T>): Future<T>;
 export function until<T>(source: PromiseLike<T> | ((signal: Signal) => PromiseLike<T>)): Future<T> {
   const loop = getRunningLoop();
   if (source instanceof Future) return source as Future<T>;
-  if (isThenable(source)) return futureOf(source as PromiseLike<T>, loop);
-  if (typeof source !== "function") return refuse("NOT_AWAITABLE", "until(promise)", source);
+  if (isThenable(source)) return futureOf(source, loop);
+  if (typeof source !== "function") {
+    closeCoroutine(source);
+    return refuse("NOT_AWAITABLE", "until(promise)", source);
+  }
   const controller = new AbortController();
   const promise = source(controller.signal as Signal);
   if (!isThenable(promise)) return refuse("NOT_AWAITABLE", "until((signal) => promise)", promise);
@@ -52,7 +56,7 @@ class AbortingFuture<T> extends Future<T> {
     this.#source = source;
     this.#controller = controller;
     source._addCallback({
-      _awaiter: this as Future<unknown>,
+      _awaiter: this,
       _futureDone: () => {
         if (this._state === PENDING) this._settle(source._state, source._value);
         source._retrieved();

@@ -22,9 +22,12 @@ describe("an exception that nobody retrieved", () => {
   test("is reported when its task is collected, while the loop still runs", async () => {
     const { loop, host, reports } = virtualLoop();
     const keepAlive = loop.hold();
-    loop.createTask(failing(), { name: "worker" });
-    void loop.runForever();
-    while (host.step());
+    // in a function of its own, whose frame is gone when garbage is collected
+    (function runWorker() {
+      loop.createTask(failing(), { name: "worker" });
+      void loop.runForever();
+      while (host.step());
+    })();
     expect(reports).toEqual([]);
     await collect(() => reports.length > 0);
     expect(reports).toMatchObject([

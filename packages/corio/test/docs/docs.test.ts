@@ -1,0 +1,34 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Compiled, compileExamples } from "./compile-examples.js";
+import { findExamples } from "./find-examples.js";
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
+const examples = findExamples(root);
+
+describe("an example of the documentation", () => {
+  let compiled: Compiled[];
+
+  beforeAll(() => {
+    compiled = compileExamples(root, `${root}.cache/docs`, examples);
+  }, 60_000);
+
+  for (const [i, { file, line, isProgram, output }] of examples.entries()) {
+    const where = `${file}:${line}`;
+
+    test(`${where} is right`, () => {
+      expect(compiled[i]?.errors).toEqual([]);
+    });
+
+    if (!isProgram) continue;
+    test(`${where} runs${output === undefined ? "" : " and prints what is said"}`, { timeout: 20_000 }, async () => {
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [compiled[i]?.path ?? ""], {
+        timeout: 15_000,
+      });
+      expect(stderr).toBe("");
+      if (output !== undefined) expect(stdout.trim()).toBe(output.trim());
+    });
+  }
+});
