@@ -7,6 +7,7 @@ const CORE_FOLDERS = [
   "hosts",
   "scheduling",
   "tasks",
+  "diagnostics",
   "debug",
   "loop",
   "introspection",

@@ -8,6 +8,8 @@ import { inspectFuture, nameOf, stateOf } from "./inspect.js";
 import { MESSAGES } from "./messages.js";
 import { stackOf } from "./task-stack.js";
 
+const texts = MESSAGES as unknown as Record<string, (...details: readonly unknown[]) => string>;
+
 /**
  * Attaches what explains: the texts of errors, debug mode, the list of tasks in a deadlock, stacks across tasks, inspection.
  *
@@ -19,7 +21,7 @@ import { stackOf } from "./task-stack.js";
  * attachDiagnostics();
  */
 export function attachDiagnostics(): void {
-  diagnostics.explain = (key, details) => MESSAGES[key as keyof typeof MESSAGES](...details);
+  diagnostics.explain = (key, details) => texts[key]?.(...details) ?? key;
   diagnostics.debugMode = (loop) => new DebugMode(loop);
   diagnostics.deadlockReport = deadlockReport;
   diagnostics.show = (value) =>
@@ -27,7 +29,14 @@ export function attachDiagnostics(): void {
   diagnostics.stackOf = stackOf;
   diagnostics.addToStack = addToStack;
   Object.defineProperty(Future.prototype, Symbol.for("nodejs.util.inspect.custom"), {
-    value: inspectFuture,
+    value(
+      this: Future<unknown>,
+      _depth: number,
+      options: object,
+      inspect: (value: unknown, options: object) => string,
+    ) {
+      return inspectFuture(this, options, inspect);
+    },
     configurable: true,
     writable: true,
   });

@@ -1,8 +1,9 @@
 import { isProgram, programFrames } from "./frames.js";
 
-// V8 has it; where it is missing, errors keep the stack that they were made with.
-const { captureStackTrace } = Error as unknown as {
+// V8 has them; where they are missing, errors keep the stack that they were made with.
+const V8Error = Error as unknown as {
   captureStackTrace?: (target: object, above: (...args: never[]) => unknown) => void;
+  stackTraceLimit: number;
 };
 
 // Longer chains say nothing new: an error that goes round in circles must not grow for ever.
@@ -16,10 +17,13 @@ const LONGEST = 100;
  * @param waiter the name of who waits
  */
 export function addToStack(error: unknown, waiter: string, above: (...args: never[]) => unknown): void {
-  if (!(error instanceof Error) || captureStackTrace === undefined) return;
+  if (!(error instanceof Error) || V8Error.captureStackTrace === undefined) return;
   try {
     const here: { stack?: string } = {};
-    captureStackTrace(here, above);
+    const { stackTraceLimit } = V8Error;
+    V8Error.stackTraceLimit = LONGEST;
+    V8Error.captureStackTrace(here, above);
+    V8Error.stackTraceLimit = stackTraceLimit;
     const own = String(error.stack).split("\n").filter(isProgram);
     if (own.length > LONGEST || own.includes(`    awaited in ${waiter}:`)) return;
     const frames = programFrames(here.stack);

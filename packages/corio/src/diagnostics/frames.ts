@@ -1,7 +1,7 @@
-import { thisCopy } from "../tasks/brand.js";
+import { thisCopy } from "../errors/this-copy.js";
 
 // The folder of the core's modules; a bundle has none, and then its frames cannot be told from the program's.
-const end = thisCopy.lastIndexOf("/tasks/");
+const end = thisCopy.lastIndexOf("/errors/");
 const own = end < 0 ? undefined : decodeURI(thisCopy.slice(0, end + 1)).replace(/^file:\/\//, "");
 
 /** The frames of a stack, as V8 prints it, that are the program's: neither the core's own nor the engine's. */

@@ -4,12 +4,11 @@ import { Task } from "../tasks/task.js";
 
 /** What `util.inspect` and `console.log` show of a future: `Task Task-1 { pending, waiting for Queue.get }`. */
 export function inspectFuture(
-  this: Future<unknown>,
-  _depth: number,
+  future: Future<unknown>,
   options: object,
   inspect: (value: unknown, options: object) => string,
 ): string {
-  return `${nameOf(this)} { ${stateOf(this, (value) => inspect(value, options))} }`;
+  return `${nameOf(future)} { ${stateOf(future, (value) => inspect(value, options))} }`;
 }
 
 /** What reports call a future. */

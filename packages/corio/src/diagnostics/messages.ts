@@ -8,17 +8,17 @@ import { nameOf } from "./inspect.js";
  * a dot the case where one code has several; the arguments are what the place of the error knows.
  */
 export const MESSAGES = {
-  ADVANCE: (ms: unknown) => `a clock moves forwards: advance(ms) takes 0 or more, not ${ms}`,
+  ADVANCE: (ms: number) => `a clock moves forwards: advance(ms) takes 0 or more, not ${ms}`,
   ASYNC_GENERATOR: (fn: unknown) =>
     `asyncGenerator takes a function*, not ${describe(fn)}: asyncGenerator(function* () {…})`,
   AS_COMPLETED: () => "asCompleted expects an iterable of awaitables, not a single one: asCompleted([main()])",
-  AWAITED_TWICE: (name: unknown) =>
+  AWAITED_TWICE: (name: string | number) =>
     `cannot reuse already awaited coroutine${name && ` ${name}`}: call its function again, or share one run with createTask(…)`,
-  AWAITS_ITSELF: (name: unknown) => `Task cannot await on itself: ${name}`,
+  AWAITS_ITSELF: (name: string | number) => `Task cannot await on itself: ${name}`,
   BAD_YIELD: badYield,
   BARRIER_PARTIES: (parties: unknown) => `Barrier parties must be >= 1, not ${describe(parties)}`,
   BROKEN_BARRIER: () => "the barrier is broken: call `yield* barrier.reset()` before it is used again",
-  CALLBACK: (method: unknown, callback: unknown) =>
+  CALLBACK: (method: string | number, callback: unknown) =>
     `${method}() takes a callable object (a function), not ${describe(callback)}: ${method}(() => …)`,
   "CALLBACK.done": (fn: unknown) => `addDoneCallback() takes a function, not ${describe(fn)}`,
   CALL_GRAPH: (future: unknown) => `captureCallGraph takes a future or a task, not ${describe(future)}`,
@@ -30,11 +30,11 @@ export const MESSAGES = {
   CONTEXT_MANAGER: (fn: unknown) =>
     `contextManager takes a function*, not ${describe(fn)}: contextManager(function* () {…})`,
   CONTEXT_VAR: () => 'a context variable has a name: new ContextVar("user")',
-  COROUTINE_CALLBACK: (method: unknown, name: unknown) =>
+  COROUTINE_CALLBACK: (method: string | number, name: string | number) =>
     `coroutines cannot be used with ${method}(): the call would make one that nothing runs. Write createTask(${name})`,
   CYCLE: () => "the main task returned itself: a run cannot wait for its own end",
   EMPTY_GROUP: () => "an ExceptionGroup needs at least one error: new ExceptionGroup(text, [error])",
-  ENTERED_TWICE: (name: unknown) => `${name} was entered before: call its function again for each block`,
+  ENTERED_TWICE: (name: string | number) => `${name} was entered before: call its function again for each block`,
   EXCEPTION_HANDLER: () => "A callable object or undefined is expected as exceptionHandler: (loop, context) => void",
   EXECUTOR_FUNCTION: () => "coroutines cannot be used with runInExecutor(): it takes an ordinary function",
   EXIT_STACK: (cleanup: unknown) => `a stack defers a function, not ${describe(cleanup)}`,
@@ -66,17 +66,17 @@ export const MESSAGES = {
     `within takes context managers: objects with enter() and exit(error), Disposables; not ${describe(manager)}` +
     (isCoroutine(manager) ? ". Await what makes the manager first: within(yield* open(), …)" : ""),
   MAP: (fn: unknown) => `map takes a function, not ${describe(fn)}: map(items, (item) => work(item))`,
-  MILLISECONDS: (call: unknown, value: unknown) => `${call} takes milliseconds, not ${describe(value)}`,
-  "MILLISECONDS.nan": (call: unknown) => `Invalid delay: NaN (not a number) in ${call}`,
-  "MILLISECONDS.null": (call: unknown, ms: unknown) =>
+  MILLISECONDS: (call: string | number, value: unknown) => `${call} takes milliseconds, not ${describe(value)}`,
+  "MILLISECONDS.nan": (call: string | number) => `Invalid delay: NaN (not a number) in ${call}`,
+  "MILLISECONDS.null": (call: string | number, ms: unknown) =>
     `${call} takes milliseconds, or null for no limit, not ${describe(ms)}`,
   NOT_ACQUIRED: () => "Lock is not acquired: release() goes with an acquire()",
   "NOT_ACQUIRED.notify": () => "cannot notify on un-acquired lock: acquire the condition first",
   "NOT_ACQUIRED.wait": () => "cannot wait on un-acquired lock: acquire the condition first",
-  NOT_AWAITABLE: (call: unknown, value: unknown) =>
+  NOT_AWAITABLE: (call: string | number, value: unknown) =>
     `${call}: a coroutine, a future or a promise (an awaitable) is required, got ${describe(value)}` +
     (typeof value === "function" ? "; call it first" : ""),
-  NOT_COROUTINE: (call: unknown, value: unknown) =>
+  NOT_COROUTINE: (call: string | number, value: unknown) =>
     `${call}: a coroutine was expected, got ${describe(value)}${remedyFor(value)}`,
   NOT_COROUTINE_FUNCTION: (fn: unknown) =>
     `coroutine() takes a function*, not ${describe(fn)}: coroutine(function* name() {…})`,
@@ -91,12 +91,13 @@ export const MESSAGES = {
     `Task got Future attached to a different loop (${nameOf(future as Future<unknown>)}): wait for it there, or take its ` +
     "promise across: yield* until(future.then())",
   "OTHER_LOOP.argument": () => "The future belongs to a different loop than the one specified as the loop argument",
-  "OTHER_LOOP.bound": (name: unknown) => `this ${name} is bound to a different event loop: make one for each run`,
-  OUTSIDE_TASK: (what: unknown) =>
+  "OTHER_LOOP.bound": (name: string | number) =>
+    `this ${name} is bound to a different event loop: make one for each run`,
+  OUTSIDE_TASK: (what: string | number) =>
     `${what} should be used inside a task: in a coroutine that run() or createTask() drives`,
   QUEUE_EMPTY: () => "the queue is empty: `yield* queue.get()` waits for an item",
   QUEUE_FULL: () => "the queue is full: `yield* queue.put(item)` waits for room",
-  QUEUE_OPTIONS: (options: unknown) => `write new Queue({ maxSize: ${options} })`,
+  QUEUE_OPTIONS: (options: string | number) => `write new Queue({ maxSize: ${options} })`,
   QUEUE_SHUT_DOWN: () => "the queue was shut down",
   QUEUE_SIZE: (maxSize: unknown) => `maxSize is a number, not ${describe(maxSize)}`,
   RACE_EMPTY: () => "race() needs at least one awaitable: race(a(), b())",
@@ -106,7 +107,7 @@ export const MESSAGES = {
   RETRY_ATTEMPTS: (attempts: unknown) => `attempts is 1 or more, not ${describe(attempts)}`,
   RETRY_DELAY: () => "delay and maxDelay are milliseconds, and with factor 0 or more",
   RETRY_JITTER: (jitter: unknown) => `jitter is 0 to 1, not ${describe(jitter)}`,
-  RETURN_WHEN: (value: unknown) => `Invalid returnWhen value: ${value}`,
+  RETURN_WHEN: (value: string | number) => `Invalid returnWhen value: ${value}`,
   RUNNER_CLOSED: () => "Runner is closed: make a new one",
   SEMAPHORE_VALUE: (value: unknown) => `Semaphore initial value must be >= 0, not ${describe(value)}`,
   STACK_OVERFLOW: () =>
@@ -115,23 +116,24 @@ export const MESSAGES = {
   TASK_CLASS: () => "createEagerTaskFactory() takes a subclass of Task, or a function that makes the task",
   TASK_DONE: () => "taskDone() called too many times: call it once for each item that was taken",
   TASK_FACTORY: () => "task factory must be a callable or undefined: (loop, coroutine, options) => task",
-  TASK_GROUP_STATE: (state: unknown) => `this TaskGroup ${state}: create its tasks inside within(new TaskGroup(), …)`,
+  TASK_GROUP_STATE: (state: string | number) =>
+    `this TaskGroup ${state}: create its tasks inside within(new TaskGroup(), …)`,
   "TASK_GROUP_STATE.created": () => "this TaskGroup has not been entered",
   "TASK_GROUP_STATE.entered": () => "this TaskGroup has already been entered: make one for each block",
   TASK_SET: () => "Task does not support setResult operation: its coroutine returns the result",
   "TASK_SET.exception": () => "Task does not support setException operation: its coroutine throws the error",
   THROWN_UNDEFINED: () => "a coroutine threw undefined: throw an Error, which says what went wrong",
   "THROWN_UNDEFINED.block": () => "undefined was thrown",
-  TIMEOUT_STATE: (state: unknown) =>
+  TIMEOUT_STATE: (state: string | number) =>
     state === "created" ? "Timeout has not been entered" : `Cannot change state of ${state} Timeout`,
   "TIMEOUT_STATE.entered": () => "Timeout has already been entered: make one for each block",
   TOKEN: () => "reset takes the token that set returned",
-  TOKEN_CONTEXT: (name: unknown) => `the token of ${name} was created in a different Context`,
-  TOKEN_USED: (name: unknown) => `the token of ${name} has already been used once`,
-  TOKEN_VARIABLE: (name: unknown) => `the token was created by a different ContextVar, ${name}`,
+  TOKEN_CONTEXT: (name: string | number) => `the token of ${name} was created in a different Context`,
+  TOKEN_USED: (name: string | number) => `the token of ${name} has already been used once`,
+  TOKEN_VARIABLE: (name: string | number) => `the token was created by a different ContextVar, ${name}`,
   TURN_BUDGET: (turnBudget: unknown) => `turnBudget is in milliseconds, 0 or more, not ${describe(turnBudget)}`,
-  TWO_COPIES: (other: unknown, own: unknown) =>
-    `this future was made by a second copy of corio: ${other}, while this one is ${own}. Let both parts of the program resolve ` +
+  TWO_COPIES: (other: string, own: string) =>
+    `this belongs to a second copy of corio: ${other}, while this one is ${own}. Let both parts of the program resolve ` +
     "to one (npm dedupe, or corio as a peer dependency)",
   WAIT_EMPTY: () => "Set of Tasks/Futures is empty: wait() needs at least one",
   WAIT_FUTURES: () => "wait() expects a list of futures: wait([task1, task2])",
@@ -141,8 +143,9 @@ export const MESSAGES = {
 
   WITHIN: (body: unknown) =>
     `within takes managers and then a function, not ${describe(body)}: within(lock, function* () {…})`,
-  YIELDED_NOTHING: (name: unknown) => `${name} ended without a yield: \`yield value\` marks where the block runs`,
-  YIELDED_TWICE: (name: unknown) => `${name} yielded a second time: what comes after its yield only cleans up`,
+  YIELDED_NOTHING: (name: string | number) =>
+    `${name} ended without a yield: \`yield value\` marks where the block runs`,
+  YIELDED_TWICE: (name: string | number) => `${name} yielded a second time: what comes after its yield only cleans up`,
 };
 
 function remedyFor(value: unknown): string {

@@ -12,6 +12,6 @@ export function stackOf(task: Task<unknown>): string[] {
   if (place !== undefined) return place;
   const names: string[] = [];
   for (let named = task._extra?.named; named !== undefined; named = named.child)
-    names.unshift(`at ${named.coroutineName}`);
-  return names;
+    names.push(`at ${named.coroutineName}`);
+  return names.toReversed();
 }

@@ -96,14 +96,14 @@ export class AsyncGenerator<T, R, N> {
 
 // The driver does not refer to the generator object that users have, so dropping that object can be noticed.
 const dropped = new FinalizationRegistry<{ driver: Driver; loop: EventLoop }>(({ driver, loop }) => {
-  if (!driver.over && loop.running) loop.createTask(driver.aclose());
+  if (!driver.over && !driver.running && loop.running) loop.createTask(driver.aclose());
 });
 
 /** The part of an asynchronous generator that its loop holds, to close it at the end. */
 class Driver implements Closeable {
   readonly #generator: Resumable;
   #loop: EventLoop | undefined;
-  #running = false;
+  running = false;
   #begun = false;
   over = false;
 
@@ -120,11 +120,11 @@ class Driver implements Closeable {
   *resume(
     step: (generator: Resumable) => IteratorResult<unknown, unknown>,
   ): Coroutine<IteratorResult<unknown, unknown>> {
-    if (this.#running) {
+    if (this.running) {
       throw misuse("GENERATOR_RUNNING");
     }
     if (this.over) return { done: true, value: undefined };
-    this.#running = true;
+    this.running = true;
     this.#begun = true;
     let ended = true;
     try {
@@ -132,7 +132,7 @@ class Driver implements Closeable {
       ended = answer.done === true;
       return answer;
     } finally {
-      this.#running = false;
+      this.running = false;
       if (ended) this.#end();
     }
   }

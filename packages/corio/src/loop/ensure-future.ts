@@ -1,6 +1,5 @@
 import { misuse, rangeError } from "../errors/corio-error.js";
-import { NoRunningLoopError } from "../errors/state-errors.js";
-import { getRunningLoop, running } from "../scheduling/running.js";
+import { getRunningLoop, noRunningLoop, running } from "../scheduling/running.js";
 import { refuse } from "../tasks/brand.js";
 import {
   type Awaitable,
@@ -59,7 +58,7 @@ function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
   if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main))
     refuse("NOT_AWAITABLE", "createTask(main)", main);
   closeCoroutine(main);
-  throw new NoRunningLoopError();
+  throw noRunningLoop();
 }
 
 /** @internal The coroutine to drive for a `Main`: what is another awaitable is awaited by one. */

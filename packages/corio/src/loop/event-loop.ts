@@ -397,11 +397,11 @@ export class EventLoop extends Scheduler {
    * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.default_exception_handler
    */
   defaultExceptionHandler(context: ExceptionContext): void {
-    const { message = "Unhandled exception in event loop", exception, ...details } = context;
+    const { message, exception, ...details } = context;
     const lines = Object.entries(details).map(
       ([key, value]) => `${key}: ${typeof value === "string" ? value : (diagnostics.show?.(value) ?? String(value))}`,
     );
-    const text = [message, ...lines].join("\n  ");
+    const text = [message || "Unhandled exception in event loop", ...lines].join("\n  ");
     if ("exception" in context) this.reporter.error(text, exception);
     else this.reporter.error(text);
   }

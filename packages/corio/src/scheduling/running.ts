@@ -1,4 +1,6 @@
+import { misuse } from "../errors/corio-error.js";
 import { NoRunningLoopError } from "../errors/state-errors.js";
+import { thisCopy } from "../errors/this-copy.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Task } from "../tasks/task.js";
 
@@ -19,6 +21,19 @@ export const running: { loop: EventLoop | undefined; task: Task<unknown> | undef
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.get_running_loop
  */
 export function getRunningLoop(): EventLoop {
-  if (running.loop === undefined) throw new NoRunningLoopError();
+  if (running.loop === undefined) throw noRunningLoop();
   return running.loop;
+}
+
+// What is on the stack, of each copy of corio that the program has loaded.
+const COPIES = Symbol.for("corio.copies");
+const copies = ((globalThis as { [COPIES]?: Map<string, { loop: unknown }> })[COPIES] ??= new Map());
+copies.set(thisCopy, running);
+
+/** @internal The error for what needs a running loop. One of another copy explains why there seems to be none. */
+export function noRunningLoop(): Error {
+  for (const [copy, other] of copies) {
+    if (copy !== thisCopy && other.loop !== undefined) return misuse("TWO_COPIES", copy, thisCopy);
+  }
+  return new NoRunningLoopError();
 }

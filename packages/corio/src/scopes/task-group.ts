@@ -85,10 +85,8 @@ export class TaskGroup {
         yield* this.#completed;
       } catch (thrown) {
         if (!isCancelled(thrown)) throw thrown;
-        if (!this.#aborting) {
-          cancellation = thrown;
-          this.#abort();
-        }
+        cancellation = thrown;
+        this.#abort();
       }
       this.#completed = undefined;
     }
@@ -96,9 +94,11 @@ export class TaskGroup {
 
     // Ours to take back; if no other request is left, there is no cancellation to pass on.
     if (this.#parentCancelled && parent.uncancel() === 0) cancellation = undefined;
-    if (cancellation !== undefined && this.#errors.length === 0) throw cancellation;
     if (error !== undefined && !isCancelled(error)) this.#errors.push(error);
-    if (this.#errors.length === 0) return true;
+    if (this.#errors.length === 0) {
+      if (cancellation !== undefined) throw cancellation;
+      return true;
+    }
     if (parent.cancelling > 0) {
       // errors go before a cancellation from outside, which then comes at the next wait
       parent.uncancel();
@@ -108,7 +108,9 @@ export class TaskGroup {
     throw new ExceptionGroup("unhandled errors in a TaskGroup", this.#errors, { cause: undefined });
   }
 
+  // Once: a second request would interrupt the cleanup that the first one began.
   #abort(): void {
+    if (this.#aborting) return;
     this.#aborting = true;
     for (const task of this.#tasks) if (!task.done) task.cancel();
   }

@@ -11,7 +11,7 @@ import {
   type Resumable,
 } from "./coroutine.js";
 import type { Task } from "./task.js";
-import { noteUnawaited, type UnawaitedCoroutine } from "./unawaited.js";
+import { forgetUnawaited, noteUnawaited, type UnawaitedCoroutine, type WatchedCoroutine } from "./unawaited.js";
 
 // A resume walks down from the coroutine that a task resumes to the one that waits. So many levels it walks at most.
 const LEVELS = 8;
@@ -66,6 +66,7 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
   readonly coroutineName: string;
   /** The named coroutine that it awaits right now. */
   child: NamedCoroutine | undefined = undefined;
+  watched: WatchedCoroutine | undefined = undefined;
   private _parent: NamedCoroutine | undefined = undefined;
   private _task: Task<unknown> | undefined = undefined;
   private _level = 0;
@@ -79,11 +80,11 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
   }
 
   get awaited(): boolean {
-    return this._level > 0;
+    return this._level > 0 || ownerOf(this) !== undefined;
   }
 
   [Symbol.iterator](): this {
-    if (this._level > 0 || ownerOf(this) !== undefined) throw awaitedTwice(this.coroutineName);
+    if (this.awaited) throw awaitedTwice(this.coroutineName);
     return this;
   }
 
@@ -111,7 +112,7 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
   }
 
   return(value?: unknown): IteratorResult<unknown, unknown> {
-    if (this._level === 0) this._level = 1;
+    if (this._level === 0) this._begin();
     const answer = this._generator.return(value);
     return this._ended(answer);
   }
@@ -145,6 +146,7 @@ export class NamedCoroutine implements Resumable, UnawaitedCoroutine {
   }
 
   private _begin(): void {
+    forgetUnawaited(this);
     this._task = running.task;
     const parent = current !== undefined && current._task === this._task ? current : undefined;
     this._parent = parent;

@@ -2,11 +2,12 @@ import { type Context, contextFor, contexts, enterContext, leaveContext } from "
 import { CancelledError } from "../errors/cancelled-error.js";
 import { misuse, textOf, typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
+import { thisCopy } from "../errors/this-copy.js";
 import { InvalidStateError } from "../errors/state-errors.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Ready } from "../scheduling/ready-queue.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
-import { BRAND, thisCopy } from "./brand.js";
+import { BRAND } from "./brand.js";
 import type { Suspended } from "./coroutine.js";
 import { UnretrievedError } from "./unretrieved.js";
 

@@ -62,7 +62,7 @@ class Reaction {
     this.#promise = promise;
     // any other thenable might call back at once, or twice: a promise of it does not
     const native = promise instanceof Promise && promise.then === then ? promise : Promise.resolve(promise);
-    then.call(native, this.#fulfilled, this.#rejected);
+    void then.call(native, this.#fulfilled, this.#rejected);
   }
 
   join(future: PromiseFuture<unknown>): void {

@@ -2,13 +2,12 @@ import { type Context, contextFor, contexts, enterContext, leaveContext } from "
 import { CancelledError } from "../errors/cancelled-error.js";
 import { misuse, typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
-import { NoRunningLoopError } from "../errors/state-errors.js";
 import type { AsyncContextRunner } from "../hosts/host.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Ready } from "../scheduling/ready-queue.js";
-import { running } from "../scheduling/running.js";
+import { noRunningLoop, running } from "../scheduling/running.js";
 import { type AbortSignalLike, cancelOnAbort } from "./abort-signal.js";
-import { refuse } from "./brand.js";
+import { ofAnotherCopy, refuse } from "./brand.js";
 import {
   awaitedTwice,
   type Coroutine,
@@ -90,7 +89,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     const coroutine = coroutineOf(main, "createTask(main)") ?? refuse("NOT_COROUTINE", "createTask(main)", main);
     const loop = options.loop ?? running.loop;
     try {
-      if (loop === undefined) throw new NoRunningLoopError();
+      if (loop === undefined) throw noRunningLoop();
       loop._checkOpen();
       const { awaited, coroutineName = "" } = coroutine as { awaited?: boolean; coroutineName?: string };
       if (ownerOf(coroutine) !== undefined || awaited) throw awaitedTwice(coroutineName);
@@ -122,7 +121,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   }
 
   set name(name: string) {
-    this._label = String(name);
+    this._label = `${name}`;
   }
 
   /** How many requests to cancel it there were, less those that `uncancel()` took back. */
@@ -341,7 +340,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     } else if (wanted === undefined) {
       turn.asked = false;
       this.loop._enqueue(this);
-    } else this._throwNext(misuse("BAD_YIELD", wanted));
+    } else this._throwNext(ofAnotherCopy(wanted) ?? misuse("BAD_YIELD", wanted));
   }
 
   private _throwNext(mistake: Error): void {

@@ -1,11 +1,19 @@
 import type { EventLoop } from "../loop/event-loop.js";
-import { atRunEnd } from "./at-run-end.js";
 import { running } from "../scheduling/running.js";
+import { atRunEnd } from "./at-run-end.js";
 
 /** @internal A coroutine that can say whether anything has awaited it yet. */
 export interface UnawaitedCoroutine {
   readonly coroutineName: string;
   readonly awaited: boolean;
+  /** What to forget when it is awaited after all. */
+  watched: WatchedCoroutine | undefined;
+}
+
+/** @internal What is left of a coroutine that was collected before it was awaited. */
+export interface WatchedCoroutine {
+  readonly name: string;
+  readonly loop: EventLoop | undefined;
 }
 
 // Almost every coroutine is awaited soon after it was made, and watching an object for its collection is dear. So the latest
@@ -13,14 +21,8 @@ export interface UnawaitedCoroutine {
 const LATEST = 256;
 const latest: UnawaitedCoroutine[] = [];
 
-interface Watched {
-  readonly name: string;
-  readonly loop: EventLoop | undefined;
-  readonly coroutine: WeakRef<UnawaitedCoroutine>;
-}
-
-const watched = new Set<Watched>();
-const collected = new FinalizationRegistry<Watched>((entry) => {
+const watched = new Set<WatchedCoroutine>();
+const collected = new FinalizationRegistry<WatchedCoroutine>((entry) => {
   if (watched.delete(entry)) report(entry);
 });
 
@@ -30,14 +32,22 @@ export function noteUnawaited(coroutine: UnawaitedCoroutine): void {
   if (latest.push(coroutine) >= LATEST) watchLatest();
 }
 
+/** @internal Forgets a coroutine that was watched, and is awaited now. */
+export function forgetUnawaited(coroutine: UnawaitedCoroutine): void {
+  if (coroutine.watched === undefined) return;
+  watched.delete(coroutine.watched);
+  collected.unregister(coroutine.watched);
+  coroutine.watched = undefined;
+}
+
 function watchLatest(): void {
-  for (const coroutine of latest) {
+  for (const coroutine of latest.splice(0)) {
     if (coroutine.awaited) continue;
-    const entry = { name: coroutine.coroutineName, loop: running.loop, coroutine: new WeakRef(coroutine) };
+    const entry = { name: coroutine.coroutineName, loop: running.loop };
+    coroutine.watched = entry;
     watched.add(entry);
-    collected.register(coroutine, entry);
+    collected.register(coroutine, entry, entry);
   }
-  latest.length = 0;
 }
 
 /** Reports the coroutines that were never awaited, when a run ends. */
@@ -46,15 +56,12 @@ function reportUnawaited(loop: EventLoop): void {
     if (!coroutine.awaited) report({ name: coroutine.coroutineName, loop });
   }
   for (const entry of watched) {
-    const coroutine = entry.coroutine.deref();
-    if (coroutine?.awaited) watched.delete(entry);
-    else if (entry.loop === loop) {
-      watched.delete(entry);
-      report(entry);
-    }
+    if (entry.loop !== loop) continue;
+    watched.delete(entry);
+    report(entry);
   }
 }
 
-function report({ name, loop }: { name: string; loop: EventLoop | undefined }): void {
+function report({ name, loop }: WatchedCoroutine): void {
   loop?.reporter.warn(`coroutine '${name}' was never awaited: write \`yield* ${name}(…)\`, or createTask(${name}(…))`);
 }

@@ -85,7 +85,7 @@ class Gathering extends Future<unknown[]> {
   #failed: Child | undefined;
 
   constructor(awaitables: Awaitable<unknown>[], { returnExceptions = false, cancelOnError = true }: GatherOptions) {
-    const found = awaitables.find((awaitable) => awaitable instanceof Future) as Future<unknown> | undefined;
+    const found = awaitables.find((awaitable) => awaitable instanceof Future);
     const loop: EventLoop = running.loop ?? found?.loop ?? getRunningLoop();
     super({ loop });
     this.#returnExceptions = returnExceptions;

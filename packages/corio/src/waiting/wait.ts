@@ -61,7 +61,7 @@ function checked<F extends Future<unknown>>(futures: Iterable<F>, returnWhen: Re
   const all = new Set(futures);
   if (all.size === 0) throw rangeError("WAIT_EMPTY");
   if (!["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"].includes(returnWhen)) {
-    throw rangeError("RETURN_WHEN", String(returnWhen));
+    throw rangeError("RETURN_WHEN", returnWhen);
   }
   for (const future of all) {
     if (future instanceof Future) continue;

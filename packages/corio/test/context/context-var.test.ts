@@ -45,7 +45,12 @@ describe("ContextVar", () => {
     inContext(() => {
       const first = variable.set(1);
       const second = variable.set(2);
-      expect([first.hasOldValue, first.oldValue, second.hasOldValue, second.oldValue]).toEqual([false, undefined, true, 1]);
+      expect([first.hasOldValue, first.oldValue, second.hasOldValue, second.oldValue]).toEqual([
+        false,
+        undefined,
+        true,
+        1,
+      ]);
       expect(second.variable).toBe(variable);
       variable.reset(second);
       expect(variable.get()).toBe(1);

@@ -29,7 +29,10 @@ describe("Context", () => {
   test("entering a context that is entered already is an error that shows the way out", () => {
     const context = new Context();
     expect(() => context.run(() => context.run(() => 1))).toThrow(
-      expect.objectContaining({ code: "ERR_CORIO_CONTEXT_ENTERED", message: expect.stringContaining("context.copy()") }),
+      expect.objectContaining({
+        code: "ERR_CORIO_CONTEXT_ENTERED",
+        message: expect.stringContaining("context.copy()"),
+      }),
     );
     expect(context.run(() => context.copy().run(() => 2))).toBe(2);
   });

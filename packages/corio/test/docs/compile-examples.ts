@@ -28,13 +28,22 @@ export function compileExamples(root: string, folder: string, examples: readonly
     join(folder, "tsconfig.json"),
     JSON.stringify({
       extends: join(root, "tsconfig.base.json"),
-      compilerOptions: { types: ["node"], rootDir: ".", outDir: "out", noImplicitReturns: false, declaration: false, declarationMap: false, sourceMap: false },
+      compilerOptions: {
+        types: ["node"],
+        rootDir: ".",
+        outDir: "out",
+        noImplicitReturns: false,
+        declaration: false,
+        declarationMap: false,
+        sourceMap: false,
+      },
       include: ["*.ts"],
     }),
   );
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
   writeFileSync(join(folder, "placeholders.ts"), placeholders);
-  for (const [i, example] of examples.entries()) writeFileSync(join(folder, `example-${i}.ts`), moduleOf(root, example));
+  for (const [i, example] of examples.entries())
+    writeFileSync(join(folder, `example-${i}.ts`), moduleOf(root, example));
 
   const compiled = examples.map((_, i): Compiled => ({ errors: [], path: join(folder, "out", `example-${i}.js`) }));
   for (let parsed = false; !parsed; ) {
@@ -92,7 +101,9 @@ function publicNames(root: string, packageName: string): string[] {
 }
 
 function exportedNames(source: string): string[] {
-  const declared = [...source.matchAll(/^export (?:declare )?(?<kind>const|class|function\*?|interface|type) (?<name>\w+)/gm)].map(({ groups = {} }) =>
+  const declared = [
+    ...source.matchAll(/^export (?:declare )?(?<kind>const|class|function\*?|interface|type) (?<name>\w+)/gm),
+  ].map(({ groups = {} }) =>
     groups["kind"] === "interface" || groups["kind"] === "type" ? `type ${groups["name"]}` : (groups["name"] ?? ""),
   );
   const listed = [...source.matchAll(/^export (?<type>type )?\{(?<names>[^}]*)\}/gm)].flatMap(({ groups = {} }) =>

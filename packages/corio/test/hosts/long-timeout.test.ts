@@ -75,7 +75,9 @@ describe("fake timers of a test runner", () => {
 
   test("do not freeze a loop whose module was loaded before", async () => {
     const { run, sleep, getRunningLoop } = await import("corio");
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "performance", "Date", "queueMicrotask"] });
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "clearTimeout", "setImmediate", "performance", "Date", "queueMicrotask"],
+    });
     const result = await run(function* () {
       const start = getRunningLoop().time();
       yield* sleep(2);

@@ -15,7 +15,9 @@ describe("ManualHost", () => {
   test("a clock does not move backwards, nor by NaN", () => {
     const host = new ManualHost();
     for (const ms of [-1, Number.NaN]) {
-      expect(() => host.advance(ms)).toThrow(expect.objectContaining({ name: "RangeError", code: "ERR_CORIO_ADVANCE" }));
+      expect(() => host.advance(ms)).toThrow(
+        expect.objectContaining({ name: "RangeError", code: "ERR_CORIO_ADVANCE" }),
+      );
     }
     expect(host.now()).toBe(0);
   });

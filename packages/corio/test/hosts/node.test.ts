@@ -54,7 +54,7 @@ describe.each(hosts)("the host of %s", (_name, makeHost) => {
           seen.immediate = true;
         });
         void (async () => {
-          for (; seen.promises < 10; seen.promises++) await null;
+          for (; seen.promises < 10; seen.promises++) await Promise.resolve();
         })();
         while (!(seen.timeout && seen.immediate && seen.promises === 10)) yield;
       },
@@ -99,9 +99,7 @@ describe.each(hosts)("the host of %s", (_name, makeHost) => {
   });
 
   test("several runs side by side end each with its own result", async () => {
-    const results = await Promise.all(
-      [5, 1, 3].map((ms) => run(sleep(ms, `after ${ms}`), { loopFactory })),
-    );
+    const results = await Promise.all([5, 1, 3].map((ms) => run(sleep(ms, `after ${ms}`), { loopFactory })));
     expect(results).toEqual(["after 5", "after 1", "after 3"]);
   });
 });

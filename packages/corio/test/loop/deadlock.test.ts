@@ -7,7 +7,7 @@ beforeAll(async () => {
   core = await buildCore();
 }, 60_000);
 
-afterAll(() => core.remove());
+afterAll(() => core?.remove());
 
 const IMPORTS = 'import { run, sleep, until, Future, createTask, getRunningLoop, EventLoop } from "corio";\n';
 

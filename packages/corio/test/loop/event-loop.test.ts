@@ -133,12 +133,12 @@ describe("a main whose result is to be awaited itself", () => {
     const { loop, host } = virtualLoop();
     const whole = loop.start(
       (function* () {
-        return currentTask() as unknown;
+        return currentTask();
       })(),
     );
     for (let i = 0; i < 50 && !whole.done; i++) host.step();
     expect(whole.done).toBe(true);
-    expect(() => whole.result()).toThrow();
+    expect(() => whole.result()).toThrow(withCode("CYCLE"));
   });
 });
 

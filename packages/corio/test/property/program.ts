@@ -26,6 +26,8 @@ import {
   waitFor,
   within,
 } from "corio";
+import { heldBy } from "../support/internals.js";
+import { drainPromises } from "../support/virtual-loop.js";
 
 /** A program as data. */
 export type Body = readonly Step[];
@@ -89,7 +91,7 @@ export async function runProgram(body: Body): Promise<Outcome> {
   );
   for (let steps = 0; host.step() && steps < 10_000; steps++);
   // what run() does after its last turn takes only reactions of promises
-  for (let i = 0; i < 5; i++) await undefined;
+  if (!settled) await drainPromises();
   if (settled) await promise;
   return world.outcome(settled);
 }
@@ -130,10 +132,11 @@ class World {
     };
     const close = loop.close.bind(loop);
     loop.close = () => {
-      this.#timersLeft = loop._timers.size;
-      this.#callbacksLeft = loop._ready.length;
+      const held = heldBy(loop);
+      this.#timersLeft = held.timers;
+      this.#callbacksLeft = held.callbacks;
       close();
-      this.#unretrievedLeft = loop._unretrieved.size;
+      this.#unretrievedLeft = heldBy(loop).unretrieved;
     };
   }
 
@@ -163,7 +166,10 @@ class World {
       clockWentBack: this.#clockWentBack,
       outOfOrder: this.#outOfOrder,
       locked: [...this.#locks, this.#condition].map((lock) => lock.locked),
-      waiting: lines.reduce((sum, line) => sum + line.waiting, this.#queue.getters + this.#queue.putters + this.#barrier.count),
+      waiting: lines.reduce(
+        (sum, line) => sum + line.waiting,
+        this.#queue.getters + this.#queue.putters + this.#barrier.count,
+      ),
       permits: this.#permits.value,
       itemsMissing: this.#put - this.#got - left,
       timersLeft: this.#timersLeft,
@@ -314,13 +320,17 @@ class World {
       thrown = error;
       throw error;
     } finally {
-      try {
-        yield* sleep(ms);
-      } catch (cancellation) {
-        // takes the place of what was thrown: JavaScript's way, which nothing can report
-        this.caught(thrown);
-        throw cancellation;
-      }
+      yield* this.#cleanUp(ms, thrown);
+    }
+  }
+
+  *#cleanUp(ms: number, thrown: unknown): Coroutine<void> {
+    try {
+      yield* sleep(ms);
+    } catch (cancellation) {
+      // takes the place of what was thrown: JavaScript's way, which nothing can report
+      this.caught(thrown);
+      throw cancellation;
     }
   }
 

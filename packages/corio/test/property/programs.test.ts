@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Body, runProgram } from "./program.js";
 
@@ -44,7 +44,10 @@ const programs = fc.letrec<{ step: Body[number]; body: Body }>((tie) => {
       { weight: 1, arbitrary: fc.record({ do: fc.constant("finally" as const), body, ms: fc.nat(2) }) },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("shield" as const), body }) },
       { weight: 2, arbitrary: fc.record({ do: fc.constant("group" as const), bodies, body }) },
-      { weight: 1, arbitrary: fc.record({ do: fc.constant("gather" as const), bodies, returnExceptions: fc.boolean() }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ do: fc.constant("gather" as const), bodies, returnExceptions: fc.boolean() }),
+      },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("race" as const), bodies }) },
     ),
     body: fc.array(tie("step"), { maxLength: 5, depthIdentifier: "program" }),
@@ -73,7 +76,7 @@ describe("any program", () => {
           unretrievedLeft: 0,
         });
       }),
-      { numRuns: 3_000 },
+      { numRuns: 6_000 },
     );
   });
 });

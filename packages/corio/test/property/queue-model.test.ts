@@ -1,5 +1,5 @@
 import { createTask, LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull, QueueShutDown, type Task } from "corio";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 
@@ -7,17 +7,24 @@ import { runCleanly, turns } from "../support/run-cleanly.js";
 // model need not know of iterations: a waiting one is either served or still waits.
 
 type Command =
-  | { type: "put" | "putNowait"; item: number }
-  | { type: "get" | "getNowait" | "taskDone" | "join" }
+  | { type: "put"; item: number }
+  | { type: "putNowait"; item: number }
+  | { type: "get" }
+  | { type: "getNowait" }
+  | { type: "taskDone" }
+  | { type: "join" }
   | { type: "cancel"; which: number }
   | { type: "shutdown"; immediate: boolean };
 
-const commands = fc.array(
+const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ type: fc.constant("put" as const), item: fc.nat(9) }) },
     { weight: 4, arbitrary: fc.record({ type: fc.constant("get" as const) }) },
     { weight: 2, arbitrary: fc.record({ type: fc.constant("putNowait" as const), item: fc.nat(9) }) },
-    { weight: 2, arbitrary: fc.record({ type: fc.constantFrom("getNowait" as const, "taskDone" as const, "join" as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ type: fc.constantFrom("getNowait" as const, "taskDone" as const, "join" as const) }),
+    },
     { weight: 3, arbitrary: fc.record({ type: fc.constant("cancel" as const), which: fc.nat(20) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("shutdown" as const), immediate: fc.boolean() }) },
   ),
@@ -185,16 +192,19 @@ function execute(queue: Queue<number>, command: Command, calls: (Task<unknown> |
       queue.shutdown(command.immediate);
       return "shut down";
     case "putNowait":
+      return attempted(() => (queue.putNowait(command.item), "put"));
     case "getNowait":
+      return attempted(() => `got ${queue.getNowait()}`);
     case "taskDone":
-      try {
-        if (command.type === "getNowait") return `got ${queue.getNowait()}`;
-        if (command.type === "taskDone") queue.taskDone();
-        else queue.putNowait(command.item);
-        return command.type === "taskDone" ? "done" : "put";
-      } catch (error) {
-        return nameOf(error);
-      }
+      return attempted(() => (queue.taskDone(), "done"));
+  }
+}
+
+function attempted(call: () => string): string {
+  try {
+    return call();
+  } catch (error) {
+    return nameOf(error);
   }
 }
 
@@ -204,7 +214,7 @@ function outcomeOf(call: Task<unknown> | string): Outcome {
   if (call.cancelled) return "cancelled";
   const error = call.exception();
   if (error !== undefined) return nameOf(error);
-  return call.name === "got" ? `got ${call.result()}` : call.name;
+  return call.name === "got" ? `got ${String(call.result())}` : call.name;
 }
 
 function nameOf(error: unknown): string {

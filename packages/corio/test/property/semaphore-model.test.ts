@@ -1,18 +1,19 @@
 import { BoundedSemaphore, createTask, Semaphore, type Task } from "corio";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 
 // The same commands for a semaphore and for a plain model of it. Several commands may come before anything runs, so that
 // releases and cancellations meet waiters in every state.
 
-type Command =
-  | { type: "acquire" | "release" | "run" }
-  | { type: "cancel"; which: number };
+type Command = { type: "acquire" | "release" | "run" } | { type: "cancel"; which: number };
 
-const commands = fc.array(
+const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ type: fc.constantFrom("acquire" as const, "release" as const, "run" as const) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ type: fc.constantFrom("acquire" as const, "release" as const, "run" as const) }),
+    },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("cancel" as const), which: fc.nat(20) }) },
   ),
   { maxLength: 50 },

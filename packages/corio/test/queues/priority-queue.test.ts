@@ -7,9 +7,33 @@ describe("PriorityQueue", () => {
   test.each<[string, unknown[], unknown[]]>([
     ["numbers", [3, 1, 2, -1, 10], [-1, 1, 2, 3, 10]],
     ["strings", ["b", "a", "c"], ["a", "b", "c"]],
-    ["pairs, by the first and then by the second", [[2, "a"], [1, "z"], [1, "b"]], [[1, "b"], [1, "z"], [2, "a"]]],
+    [
+      "pairs, by the first and then by the second",
+      [
+        [2, "a"],
+        [1, "z"],
+        [1, "b"],
+      ],
+      [
+        [1, "b"],
+        [1, "z"],
+        [2, "a"],
+      ],
+    ],
     ["arrays, of which the shorter comes first", [[1, 2], [1], []], [[], [1], [1, 2]]],
-    ["arrays in arrays", [[[2], 0], [[1, 5], 0], [[1, 4], 9]], [[[1, 4], 9], [[1, 5], 0], [[2], 0]]],
+    [
+      "arrays in arrays",
+      [
+        [[2], 0],
+        [[1, 5], 0],
+        [[1, 4], 9],
+      ],
+      [
+        [[1, 4], 9],
+        [[1, 5], 0],
+        [[2], 0],
+      ],
+    ],
     ["bigints among numbers", [3n, 1, 2n], [1, 2n, 3n]],
     ["dates", [new Date(2), new Date(1)], [new Date(1), new Date(2)]],
   ])("by default gives the least of %s", (_, items, sorted) => {
@@ -134,7 +158,11 @@ describe("PriorityQueue", () => {
       queue.shutdown(true);
       yield* joined;
       yield* turns();
-      expect([queue.size, queue.putters, String(putter.exception())]).toEqual([0, 0, expect.stringContaining("QueueShutDown")]);
+      expect([queue.size, queue.putters, String(putter.exception())]).toEqual([
+        0,
+        0,
+        expect.stringContaining("QueueShutDown"),
+      ]);
     });
   });
 

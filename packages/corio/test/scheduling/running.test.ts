@@ -1,4 +1,14 @@
-import { createTask, currentTask, EventLoop, Future, getRunningLoop, ManualHost, NoRunningLoopError, run, sleep } from "corio";
+import {
+  createTask,
+  currentTask,
+  EventLoop,
+  Future,
+  getRunningLoop,
+  ManualHost,
+  NoRunningLoopError,
+  run,
+  sleep,
+} from "corio";
 import { describe, expect, test } from "vitest";
 import { drainPromises, runVirtually, runVirtuallyWithPromises, virtualLoop } from "../support/virtual-loop.js";
 import { withCode } from "../support/with-code.js";
@@ -22,22 +32,25 @@ describe("getRunningLoop", () => {
 
   test("in a callback of the host it fails although a run lasts; the kept loop works there", async () => {
     let thrown: unknown;
-    const { result } = await runVirtuallyWithPromises(function* () {
-      const loop = getRunningLoop();
-      const future = loop.createFuture<string>();
-      queueMicrotask(() => {
-        try {
-          getRunningLoop();
-        } catch (error) {
-          thrown = error;
-        }
-        loop.createTask(function* () {
-          yield* sleep(3);
-          future.setResult("by a task made in a callback of the host");
+    const { result } = await runVirtuallyWithPromises(
+      function* () {
+        const loop = getRunningLoop();
+        const future = loop.createFuture<string>();
+        queueMicrotask(() => {
+          try {
+            getRunningLoop();
+          } catch (error) {
+            thrown = error;
+          }
+          loop.createTask(function* () {
+            yield* sleep(3);
+            future.setResult("by a task made in a callback of the host");
+          });
         });
-      });
-      return yield* future;
-    }, { deadlock: false });
+        return yield* future;
+      },
+      { deadlock: false },
+    );
     expect(thrown).toMatchObject({ code: "ERR_CORIO_NO_RUNNING_LOOP" });
     expect(result).toBe("by a task made in a callback of the host");
   });
@@ -60,7 +73,7 @@ describe("currentTask", () => {
     const { result } = runVirtually(function* () {
       const mine = currentTask();
       const other = createTask(function* () {
-        return currentTask() as unknown;
+        return currentTask();
       });
       yield* sleep(1);
       return [currentTask() === mine, other.result() === other, mine !== other, mine.loop === getRunningLoop()];
@@ -81,7 +94,9 @@ describe("currentTask", () => {
       });
       yield* sleep(1);
     });
-    expect(thrown).toMatchObject([{ code: "ERR_CORIO_OUTSIDE_TASK", message: expect.stringContaining("currentTask()") }]);
+    expect(thrown).toMatchObject([
+      { code: "ERR_CORIO_OUTSIDE_TASK", message: expect.stringContaining("currentTask()") },
+    ]);
   });
 
   test("with a loop it is undefined where no task of that loop runs", () => {

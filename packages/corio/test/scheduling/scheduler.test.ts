@@ -80,7 +80,9 @@ describe("callSoon", () => {
       expect(() => loop.callLater(1, fn)).toThrow(refusal);
       expect(() => loop.callAt(1, fn)).toThrow(refusal);
     }
-    expect(() => loop.callSoon(async function* named() {})).toThrow(withCode("COROUTINE_CALLBACK", /createTask\(named\)/));
+    expect(() => loop.callSoon(async function* named() {})).toThrow(
+      withCode("COROUTINE_CALLBACK", /createTask\(named\)/),
+    );
   });
 
   test("a closed loop takes nothing", () => {
@@ -300,6 +302,20 @@ describe("timers", () => {
     });
     runAll(loop, host);
     expect(ranAt).toBeGreaterThanOrEqual(9);
+  });
+
+  test("a timer that is set from outside, and is earlier than the alarm of the host, moves the alarm", () => {
+    const { loop, host } = virtualLoop();
+    const ran: string[] = [];
+    loop.callLater(1_000, () => ran.push(`late ${loop.time()}`));
+    void loop.runForever();
+    host.runTurn();
+    expect(host.nextAlarm).toBe(1_000);
+    loop.callLater(10, () => ran.push(`early ${loop.time()}`));
+    host.runTurn();
+    expect(host.nextAlarm).toBe(10);
+    while (host.step());
+    expect(ran).toEqual(["early 10", "late 1000"]);
   });
 
   test("time is the clock of the host", () => {

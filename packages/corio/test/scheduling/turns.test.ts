@@ -116,18 +116,21 @@ describe("turns", () => {
 
   test("a task that spins does not keep timers from firing on a clock that moves", () => {
     let fired = false;
-    const { result } = runVirtually(function* () {
-      getRunningLoop().callLater(5, () => {
-        fired = true;
-      });
-      let spins = 0;
-      while (!fired) {
-        clock.advance(0.01);
-        spins++;
-        yield;
-      }
-      return spins;
-    }, { prepare: ({ host }) => void (clock = host) });
+    const { result } = runVirtually(
+      function* () {
+        getRunningLoop().callLater(5, () => {
+          fired = true;
+        });
+        let spins = 0;
+        while (!fired) {
+          clock.advance(0.01);
+          spins++;
+          yield;
+        }
+        return spins;
+      },
+      { prepare: ({ host }) => void (clock = host) },
+    );
     expect(result).toBeGreaterThanOrEqual(500);
     expect(result).toBeLessThan(600);
   });

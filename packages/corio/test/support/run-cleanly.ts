@@ -1,5 +1,6 @@
 import { allTasks, type Coroutine, getRunningLoop, sleep } from "corio";
 import { expect } from "vitest";
+import { heldBy } from "./internals.js";
 import { runVirtually, type VirtualOptions, type VirtualRun } from "./virtual-loop.js";
 
 /** Runs main on virtual time, and expects that it succeeds, reports nothing, and leaves no task and no timer. */
@@ -7,7 +8,7 @@ export function runCleanly<T>(main: () => Coroutine<T>, options: VirtualOptions 
   let timers = -1;
   const run = runVirtually(function* (): Coroutine<T> {
     const result = yield* main();
-    timers = getRunningLoop()._timers.size;
+    timers = heldBy(getRunningLoop()).timers;
     return result;
   }, options);
   if (run.throws !== undefined) throw run.throws;

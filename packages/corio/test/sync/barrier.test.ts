@@ -1,4 +1,4 @@
-import { Barrier, createTask, gather, type Task, waitFor, within } from "corio";
+import { Barrier, type Coroutine, createTask, gather, type Task, waitFor, within } from "corio";
 import { describe, expect, test } from "vitest";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 import { runVirtually, virtualLoop } from "../support/virtual-loop.js";
@@ -76,7 +76,7 @@ describe("Barrier", () => {
     runCleanly(function* () {
       const barrier = new Barrier(2);
       const positions = yield* gather([0, 1].map(() => within(barrier, (position) => position)));
-      expect(positions.toSorted()).toEqual([0, 1]);
+      expect(new Set(positions)).toEqual(new Set([0, 1]));
     });
   });
 
@@ -133,7 +133,8 @@ describe("Barrier", () => {
       expect((yield* thrownBy(barrier.wait())) as object).toMatchObject({ code: "ERR_CORIO_BROKEN_BARRIER" });
       yield* barrier.reset();
       expect(look(barrier)).toEqual({ state: "filling", waiting: 0, count: 0, broken: false });
-      expect((yield* gather(barrier.wait(), barrier.wait(), barrier.wait())).toSorted()).toEqual([0, 1, 2]);
+      const positions = yield* gather(barrier.wait(), barrier.wait(), barrier.wait());
+      expect(new Set(positions)).toEqual(new Set([0, 1, 2]));
     });
   });
 
@@ -147,10 +148,7 @@ describe("Barrier", () => {
       const late = createTask(barrier.wait());
       for (const task of tasks) expect(yield* thrownBy(task)).toMatchObject({ name: "BrokenBarrierError" });
       yield* turns();
-      expect([late.done, look(barrier)]).toEqual([
-        false,
-        { state: "filling", waiting: 1, count: 1, broken: false },
-      ]);
+      expect([late.done, look(barrier)]).toEqual([false, { state: "filling", waiting: 1, count: 1, broken: false }]);
       yield* gather(barrier.wait(), barrier.wait(), late);
     });
   });
@@ -202,7 +200,7 @@ function look({ state, waiting, count, broken }: Barrier): object {
   return { state, waiting, count, broken };
 }
 
-function* thrownBy(awaitable: Generator<never, unknown, void> | Task<unknown>) {
+function* thrownBy(awaitable: Coroutine<unknown> | Task<unknown>): Coroutine<unknown> {
   try {
     yield* awaitable as Task<unknown>;
   } catch (error) {

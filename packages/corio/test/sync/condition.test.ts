@@ -186,9 +186,12 @@ describe("Condition", () => {
     runCleanly(function* () {
       const condition = new Condition();
       const order: number[] = [];
-      const [first, second] = [0, 1].map((i) => createTask(() => waiter(condition, i, order))) as [Task<void>, Task<void>];
+      const [first, second] = [0, 1].map((i) => createTask(() => waiter(condition, i, order))) as [
+        Task<void>,
+        Task<void>,
+      ];
       yield* turns();
-      yield* within(condition, () => void act(first, condition));
+      yield* within(condition, () => act(first, condition));
       yield* turns(10);
       expect([first.cancelled, second.done, order]).toEqual([true, heard, heard ? [1] : []]);
       expect(condition.waiting).toBe(heard ? 0 : 1);
@@ -202,7 +205,10 @@ describe("Condition", () => {
     runCleanly(function* () {
       const condition = new Condition();
       const order: number[] = [];
-      const [first, second] = [0, 1].map((i) => createTask(() => waiter(condition, i, order))) as [Task<void>, Task<void>];
+      const [first, second] = [0, 1].map((i) => createTask(() => waiter(condition, i, order))) as [
+        Task<void>,
+        Task<void>,
+      ];
       yield* turns();
       yield* condition.acquire();
       condition.notify();

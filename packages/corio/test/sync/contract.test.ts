@@ -68,7 +68,9 @@ const uses: [string, Use][] = [
   ],
 ];
 
-const subjects = classes.flatMap(([name, make]) => uses.map(([how, use]) => [`${name}, by ${how}`, make, use] as const));
+const subjects = classes.flatMap(([name, make]) =>
+  uses.map(([how, use]) => [`${name}, by ${how}`, make, use] as const),
+);
 
 describe.each(subjects)("%s", (_, make, use) => {
   test("lets one in at a time, in the order in which they came", () => {

@@ -98,7 +98,9 @@ describe("Event", () => {
 
   test("set works from a callback of the host", () => {
     const event = new Event();
-    const run = runCleanly(() => event.wait(), { prepare: ({ host }) => void host.requestTurnAt(7, () => event.set()) });
+    const run = runCleanly(() => event.wait(), {
+      prepare: ({ host }) => void host.requestTurnAt(7, () => event.set()),
+    });
     expect([run.result, run.duration]).toEqual([true, 7]);
   });
 

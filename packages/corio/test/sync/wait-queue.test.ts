@@ -1,12 +1,10 @@
 import { createTask, Event, Lock, type Task } from "corio";
 import { describe, expect, test } from "vitest";
+import { type Waiter, type WaitQueue, waitQueueOf } from "../support/internals.js";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 
 // The class is no part of the package's interface; every primitive has one.
-type WaitQueue = Lock["_queue"];
-type Waiter = ReturnType<WaitQueue["join"]>;
-
-const waitQueue = (): WaitQueue => new Event()._queue;
+const waitQueue = (): WaitQueue => waitQueueOf(new Event());
 
 describe("the wait-queue", () => {
   test("is empty at first, and waking nobody does nothing", () => {
@@ -114,7 +112,9 @@ describe("the wait-queue", () => {
             const leaver = waiters[i] as Waiter;
             queue.leave(leaver);
             model = model.filter((waiter) => waiter !== leaver);
-            expect(inLine(queue).map((waiter) => waiters.indexOf(waiter))).toEqual(model.map((waiter) => waiters.indexOf(waiter)));
+            expect(inLine(queue).map((waiter) => waiters.indexOf(waiter))).toEqual(
+              model.map((waiter) => waiters.indexOf(waiter)),
+            );
             expect([queue.size, queue.busy]).toEqual([model.length, model.some((waiter) => !waiter.cancelled)]);
           }
         }
@@ -213,7 +213,10 @@ function countLinks(waiters: Waiter[]): { used: number } {
       let value = waiter[name];
       Object.defineProperty(waiter, name, {
         get: () => (links.used++, value),
-        set: (next: Waiter | undefined) => (links.used++, (value = next)),
+        set: (next: Waiter | undefined) => {
+          links.used++;
+          value = next;
+        },
       });
     }
   }

@@ -4,7 +4,9 @@ import { runVirtually, runVirtuallyWithPromises, virtualLoop } from "../support/
 
 /** The names of the functions of this file in a stack, in its order. */
 function names(error: unknown): string[] {
-  return [...String((error as Error).stack).matchAll(/ at (?:\w+\.)?(\w+) \(.*await-stack\.test\.ts/g)].map(([, name]) => name ?? "");
+  return [...String((error as Error).stack).matchAll(/ at (?:\w+\.)?(\w+) \(.*await-stack\.test\.ts/g)].map(
+    ([, name]) => name ?? "",
+  );
 }
 
 function* innermost(): Coroutine<never> {

@@ -450,7 +450,9 @@ describe("the option signal", () => {
         yield* sleep(3);
       }
     });
-    expect(counts).toEqual({ added: 100_000, removed: 100_000, most: 100 });
+    expect(counts.added).toBeGreaterThan(0);
+    expect(counts.removed).toBe(counts.added);
+    expect(counts.most).toBeLessThanOrEqual(100);
     expect(getEventListeners(real, "abort")).toHaveLength(0);
   });
 });

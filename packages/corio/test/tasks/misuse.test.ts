@@ -4,7 +4,6 @@ import {
   createTask,
   currentTask,
   ensureFuture,
-
   Future,
   getRunningLoop,
   type Main,
@@ -77,7 +76,10 @@ describe("yield where yield* was meant", () => {
 
   test("a promise that is yielded says that until() makes a future of it", () => {
     const { throws } = runVirtually(() => yieldsPlainly(Promise.resolve(1)));
-    expect(throws).toMatchObject({ code: "ERR_CORIO_BAD_YIELD", message: expect.stringContaining("yield* until(promise)") });
+    expect(throws).toMatchObject({
+      code: "ERR_CORIO_BAD_YIELD",
+      message: expect.stringContaining("yield* until(promise)"),
+    });
   });
 
   test("a coroutine and a plain generator that are yielded say what to write", () => {
@@ -86,7 +88,10 @@ describe("yield where yield* was meant", () => {
     }
     for (const value of [sleep(1), plain()]) {
       const { throws } = runVirtually(() => yieldsPlainly(value));
-      expect(throws).toMatchObject({ code: "ERR_CORIO_BAD_YIELD", message: expect.stringMatching(/yield\*.*coroutine/) });
+      expect(throws).toMatchObject({
+        code: "ERR_CORIO_BAD_YIELD",
+        message: expect.stringMatching(/yield\*.*coroutine/),
+      });
     }
   });
 
@@ -159,6 +164,18 @@ describe("futures as iterables", () => {
       return x;
     });
     expect(result).toBe("value");
+  });
+
+  test("a coroutine that waits is no iterable either: spreading it throws instead of spinning for ever", () => {
+    runVirtually(function* () {
+      function* waits(): Coroutine<void> {
+        yield* new Future<void>();
+      }
+      for (const coroutine of [waits(), sleep(5)]) {
+        expect(() => [...(coroutine as unknown as Iterable<unknown>)]).toThrow(withCode("ITERATED"));
+      }
+      yield;
+    });
   });
 
   test("also outside of a task, whether it is done or not", () => {
@@ -286,7 +303,10 @@ describe("foreign loops", () => {
     const { throws } = runVirtually(function* () {
       yield* other.createFuture<void>();
     });
-    expect(throws).toMatchObject({ code: "ERR_CORIO_OTHER_LOOP", message: expect.stringMatching(/different loop.*until/s) });
+    expect(throws).toMatchObject({
+      code: "ERR_CORIO_OTHER_LOOP",
+      message: expect.stringMatching(/different loop.*until/s),
+    });
   });
 
   test("a task of another loop is named", () => {
@@ -414,4 +434,3 @@ function caught(fn: () => unknown): unknown {
   }
   return undefined;
 }
-

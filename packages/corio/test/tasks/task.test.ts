@@ -78,7 +78,6 @@ describe("a task", () => {
 
   test("throw undefined in a body is still an error", () => {
     const { throws } = runVirtually(function* () {
-      // eslint-disable-next-line no-throw-literal
       throw undefined;
     });
     expect(throws).toMatchObject({ code: "ERR_CORIO_THROWN_UNDEFINED" });
@@ -407,11 +406,20 @@ describe("isCoroutine and isCoroutineFunction", () => {
     function* bare(): Coroutine<void> {}
     async function* emits(): AsyncGenerator<number> {}
     for (const value of [bare(), sleep(1), coroutine(bare)()]) expect(isCoroutine(value)).toBe(true);
-    for (const value of [bare, loop.createFuture(), Promise.resolve(), [][Symbol.iterator](), emits(), null, undefined, 3]) {
+    for (const value of [
+      bare,
+      loop.createFuture(),
+      Promise.resolve(),
+      [][Symbol.iterator](),
+      emits(),
+      null,
+      undefined,
+      3,
+    ]) {
       expect(isCoroutine(value)).toBe(false);
     }
     for (const fn of [bare, coroutine(bare), function* () {}]) expect(isCoroutineFunction(fn)).toBe(true);
-    for (const fn of [() => bare(), emits, async () => {}, class {}, undefined, {}]) {
+    for (const fn of [() => bare(), emits, async () => {}, Map, undefined, {}]) {
       expect(isCoroutineFunction(fn)).toBe(false);
     }
   });

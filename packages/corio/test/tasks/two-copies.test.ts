@@ -1,9 +1,10 @@
-import { createTask, Future, getRunningLoop, isCoroutine, Task, until } from "corio";
+import type * as corio from "corio";
+import { createTask, type Future, getRunningLoop, isCoroutine, Task, until } from "corio";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BuiltCore, buildCore } from "../support/built-core.js";
 import { runVirtually, runVirtuallyWithPromises } from "../support/virtual-loop.js";
 
-type Corio = typeof import("corio");
+type Corio = typeof corio;
 
 let built: BuiltCore;
 let other: Corio;
@@ -15,7 +16,7 @@ beforeAll(async () => {
   other = (await import(/* @vite-ignore */ url)) as Corio;
 }, 60_000);
 
-afterAll(() => built.remove());
+afterAll(() => built?.remove());
 
 /** A loop of the second copy, and a future of it. */
 function foreignFuture(): Future<number> {
@@ -27,7 +28,9 @@ describe("an object of a second copy of corio", () => {
   const both = (): object =>
     expect.objectContaining({
       code: "ERR_CORIO_TWO_COPIES",
-      message: expect.stringMatching(new RegExp(`${escape(url.replace("index.js", ""))}.*corio/(src|dist)/.*npm dedupe`, "s")),
+      message: expect.stringMatching(
+        new RegExp(`${escape(url.replace("index.js", ""))}.*corio/(src|dist)/.*npm dedupe`, "s"),
+      ),
     });
 
   test("that is awaited is an error at that place, which names both copies", () => {
@@ -38,7 +41,7 @@ describe("an object of a second copy of corio", () => {
   });
 
   test("that is given to new Task is refused with both names", () => {
-    expect(() => new Task(foreignFuture() as never)).toThrow(both() as Error);
+    expect(() => new Task(foreignFuture() as never)).toThrow(both());
   });
 
   test("is no coroutine", () => {
