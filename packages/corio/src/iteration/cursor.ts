@@ -1,8 +1,10 @@
+import { isCancelled } from "../errors/cancelled-error.js";
 import { typeError } from "../errors/corio-error.js";
 import { QueueShutDown } from "../errors/queue-errors.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { Queue } from "../queues/queue.js";
 import { type Coroutine, isCoroutine } from "../tasks/coroutine.js";
+import { attempt } from "../waiting/attempt.js";
 import { AsyncGenerator } from "./async-generator.js";
 
 /** What can be iterated: an asynchronous generator, a queue, native asynchronous and synchronous iterables. */
@@ -51,6 +53,8 @@ abstract class BaseCursor<T> implements Closable<T> {
         return true;
       }
     } catch (error) {
+      if (isCancelled(error)) throw error;
+      this.over = true;
       this.failed(error);
     }
     this.over = true;
@@ -106,8 +110,8 @@ class GeneratorCursor<T> extends BaseCursor<T> {
 class AsyncCursor<T> extends BaseCursor<T> {
   readonly #source: AsyncIterable<T>;
   readonly #iterator: AsyncIterator<T>;
-  // whether an answer of the iterator is under way that nobody waits for any more
-  #pending = false;
+  // The answer that is under way. One whose wait was cancelled is there for who asks next.
+  #answer: Promise<IteratorResult<T, unknown>> | undefined;
 
   constructor(source: AsyncIterable<T>) {
     super();
@@ -116,23 +120,23 @@ class AsyncCursor<T> extends BaseCursor<T> {
   }
 
   protected *step(): Coroutine<IteratorResult<T, unknown>> {
-    this.#pending = true;
-    const answer = yield* ensureFuture(this.#iterator.next());
-    this.#pending = false;
+    this.#answer ??= this.#iterator.next();
+    const answer = yield* ensureFuture(this.#answer);
+    this.#answer = undefined;
     return answer;
   }
 
   *close(): Coroutine<void> {
     if (this.over) return;
     this.over = true;
-    if (!this.#pending) {
-      if (this.#iterator.return !== undefined) yield* ensureFuture(this.#iterator.return());
-      return;
-    }
-    // return() would queue up behind the answer that may never come; a stream can be destroyed
     const { destroy } = this.#source as { destroy?: () => void };
-    if (typeof destroy === "function") destroy.call(this.#source);
-    else this.#iterator.return?.().then(undefined, () => {});
+    if (this.#answer === undefined) {
+      if (this.#iterator.return !== undefined) yield* ensureFuture(this.#iterator.return());
+    } else if (typeof destroy === "function") {
+      // return() would queue up behind the answer that may never come; a stream can be destroyed, and that is the answer
+      destroy.call(this.#source);
+      yield* attempt(this.#answer);
+    } else this.#iterator.return?.().then(undefined, () => {});
   }
 }
 

@@ -30,7 +30,7 @@ export function map<T, R>(
 ): Coroutine<R[]> {
   const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY;
   if (typeof fn !== "function") throw typeError("MAP", fn);
-  if (!(concurrency >= 1)) throw rangeError("CONCURRENCY", concurrency);
+  if (!(concurrency >= 1) || concurrency % 1) throw rangeError("CONCURRENCY", concurrency);
   const cursor = cursorOf(items);
   return within(new Iteration(cursor), () => mapAll(cursor, fn, concurrency));
 }
@@ -46,8 +46,15 @@ function* mapAll<T, R>(
   function* work(item: T, index: number): Coroutine<void> {
     try {
       results[index] = yield* coroutineFor(fn(item, index), "map(items, fn)");
-    } finally {
+      // not after an error: then no further item is wanted
       permits.release();
+    } catch (error) {
+      if (isCancelled(error) && currentTask().cancelling === 0) {
+        // what it waited for was cancelled, and not it: a group would pass over that
+        cancellation ??= error;
+        group.cancel();
+      }
+      throw error;
     }
   }
 

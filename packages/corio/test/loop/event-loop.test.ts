@@ -194,6 +194,18 @@ describe("deadlock on a host that knows", () => {
     expect(result).toBe("went on");
   });
 
+  test("an error that cleanup throws instead keeps it as its cause", () => {
+    const { throws } = runVirtually(function* () {
+      try {
+        yield* new Future<void>();
+      } finally {
+        // eslint-disable-next-line no-unsafe-finally
+        throw new Error("cleanup failed");
+      }
+    });
+    expect(throws).toMatchObject({ message: "cleanup failed", cause: { code: "ERR_CORIO_DEADLOCK" } });
+  });
+
   test("a second deadlock rejects at once", () => {
     let cancellations = 0;
     const { throws } = runVirtually(function* () {

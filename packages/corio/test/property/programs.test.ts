@@ -55,7 +55,9 @@ const programs = fc.letrec<{ step: Body[number]; body: Body }>((tie) => {
 });
 
 describe("any program", () => {
-  test("ends, with every task, error, permit, item, timer and callback accounted for", async () => {
+  test("ends, with every task, error, permit, item, timer and callback accounted for", {
+    timeout: 60_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(programs.body, async (body) => {
         const outcome = await runProgram(body);
@@ -76,7 +78,7 @@ describe("any program", () => {
           unretrievedLeft: 0,
         });
       }),
-      { numRuns: 6_000 },
+      { numRuns: 10_000 },
     );
   });
 });

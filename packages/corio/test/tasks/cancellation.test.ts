@@ -425,6 +425,38 @@ describe("the option signal", () => {
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
   });
 
+  test("a signal that many tasks share cancels each that still runs, in the order of their creation", async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    const { result } = runVirtually(function* () {
+      const controller = new AbortController();
+      const ended: number[] = [];
+      const tasks = Array.from({ length: 20 }, (_, i) =>
+        createTask(
+          function* () {
+            try {
+              yield* i % 4 === 0 ? sleep(1) : sleep(1_000);
+            } finally {
+              if (i % 4 !== 0) ended.push(i);
+            }
+          },
+          { signal: controller.signal },
+        ),
+      );
+      yield* sleep(5);
+      controller.abort("all");
+      yield* sleep(5);
+      return { ended, cancelled: tasks.filter((task) => task.cancelled && task.cancelReason === "all").length };
+    });
+    await drainPromises();
+    process.off("warning", warned);
+    expect(result.ended).toEqual(Array.from({ length: 20 }, (_, i) => i).filter((i) => i % 4 !== 0));
+    expect(result.cancelled).toBe(15);
+    // such as MaxListenersExceededWarning
+    expect(warnings).toEqual([]);
+  });
+
   test("listeners are gone after 100,000 tasks", () => {
     const counts = { added: 0, removed: 0, most: 0 };
     const { signal: real } = new AbortController();

@@ -178,6 +178,22 @@ describe("futures as iterables", () => {
     });
   });
 
+  test("such mistakes leave the future fit for a correct await", () => {
+    const { result } = runVirtually(function* () {
+      const future = new Future<string>();
+      function* waits(): Coroutine<string> {
+        return yield* future;
+      }
+      expect(() => [...waits()]).toThrow(withCode("ITERATED"));
+      // one that is driven by hand, and given up
+      waits().next();
+      const task = createTask(waits());
+      getRunningLoop().callLater(1, () => future.setResult("value"));
+      return [yield* future, yield* task];
+    });
+    expect(result).toEqual(["value", "value"]);
+  });
+
   test("also outside of a task, whether it is done or not", () => {
     const { loop } = virtualLoop();
     const future = loop.createFuture<number>();

@@ -272,6 +272,19 @@ describe("the exception handler", () => {
     expect(told[0]?.[1]).toMatchObject({ message: "handler broke" });
   });
 
+  test("never throws itself, even where the reporter does", () => {
+    const { loop, host } = virtualLoop();
+    const broken = (): never => {
+      throw new Error("reporter broke");
+    };
+    loop.reporter = { error: broken, warn: broken };
+    loop.exceptionHandler = undefined;
+    expect(() => loop.callExceptionHandler({ message: "x" })).not.toThrow();
+    loop.callSoon(broken);
+    void loop.runForever();
+    while (host.step());
+  });
+
   test("gets the loop and the context", () => {
     const { loop } = virtualLoop();
     let got: [EventLoop, ExceptionContext] | undefined;
