@@ -5,30 +5,98 @@
 
 // What the adapter needs: what a core must export, and what its classes must have. `node run.mjs --check` prints what is missing.
 const NEEDED = {
-  functions: ['getRunningLoop', 'ensureFuture', 'currentTask', 'allTasks', 'eagerTaskFactory', 'createEagerTaskFactory', 'sleep', 'gather', 'wait', 'waitFor',
-    'asCompleted', 'shield', 'timeout', 'timeoutAt', 'copyContext'],
+  functions: [
+    "getRunningLoop",
+    "ensureFuture",
+    "currentTask",
+    "allTasks",
+    "eagerTaskFactory",
+    "createEagerTaskFactory",
+    "sleep",
+    "gather",
+    "wait",
+    "waitFor",
+    "asCompleted",
+    "shield",
+    "timeout",
+    "timeoutAt",
+    "copyContext",
+  ],
   classes: {
-    EventLoop: ['time', 'callSoon', 'callSoonThreadsafe', 'callLater', 'callAt', 'createFuture', 'createTask', 'start', 'runForever', 'stop', 'close', 'runInExecutor',
-      'shutdownAsyncGenerators', 'shutdownDefaultExecutor', 'callExceptionHandler', 'defaultExceptionHandler', 'running', 'closed', 'debug', 'taskFactory', 'exceptionHandler'],
-    Future: ['done', 'cancelled', 'loop', 'result', 'exception', 'setResult', 'setException', 'cancel', 'addDoneCallback', 'removeDoneCallback', 'then'],
-    Task: ['name', 'coroutine', 'context', 'cancelling', 'uncancel'],
-    Lock: ['locked', 'acquire', 'release', 'enter', 'exit'], Event: ['isSet', 'set', 'clear', 'wait'],
-    Condition: ['locked', 'acquire', 'release', 'wait', 'waitFor', 'notify', 'notifyAll', 'enter', 'exit'],
-    Semaphore: ['locked', 'acquire', 'release', 'enter', 'exit'], BoundedSemaphore: ['release'], Barrier: ['wait', 'reset', 'abort', 'parties', 'waiting', 'broken', 'enter', 'exit'],
-    Queue: ['get', 'put', 'getNowait', 'putNowait', 'join', 'taskDone', 'shutdown', 'size', 'empty', 'full', 'maxSize'], PriorityQueue: [], LifoQueue: [],
-    TaskGroup: ['enter', 'exit', 'createTask', 'cancel'], Runner: ['loop', '_start', '_startClosing'], ContextVar: ['get', 'set', 'reset'], Context: ['run', 'copy', 'get', 'has', 'keys'],
-    CancelledError: [], TimeoutError: [], InvalidStateError: [], NoRunningLoopError: [], QueueEmpty: [], QueueFull: [], QueueShutDown: [], BrokenBarrierError: [], ExceptionGroup: [],
+    EventLoop: [
+      "time",
+      "callSoon",
+      "callSoonThreadsafe",
+      "callLater",
+      "callAt",
+      "createFuture",
+      "createTask",
+      "start",
+      "runForever",
+      "stop",
+      "close",
+      "runInExecutor",
+      "shutdownAsyncGenerators",
+      "shutdownDefaultExecutor",
+      "callExceptionHandler",
+      "defaultExceptionHandler",
+      "running",
+      "closed",
+      "debug",
+      "taskFactory",
+      "exceptionHandler",
+    ],
+    Future: [
+      "done",
+      "cancelled",
+      "loop",
+      "result",
+      "exception",
+      "setResult",
+      "setException",
+      "cancel",
+      "addDoneCallback",
+      "removeDoneCallback",
+      "then",
+    ],
+    Task: ["name", "coroutine", "context", "cancelling", "uncancel"],
+    Lock: ["locked", "acquire", "release", "enter", "exit"],
+    Event: ["isSet", "set", "clear", "wait"],
+    Condition: ["locked", "acquire", "release", "wait", "waitFor", "notify", "notifyAll", "enter", "exit"],
+    Semaphore: ["locked", "acquire", "release", "enter", "exit"],
+    BoundedSemaphore: ["release"],
+    Barrier: ["wait", "reset", "abort", "parties", "waiting", "broken", "enter", "exit"],
+    Queue: ["get", "put", "getNowait", "putNowait", "join", "taskDone", "shutdown", "size", "empty", "full", "maxSize"],
+    PriorityQueue: [],
+    LifoQueue: [],
+    TaskGroup: ["enter", "exit", "createTask", "cancel"],
+    Runner: ["loop", "_start", "_startClosing"],
+    ContextVar: ["get", "set", "reset"],
+    Context: ["run", "copy", "get", "has", "keys"],
+    CancelledError: [],
+    TimeoutError: [],
+    InvalidStateError: [],
+    NoRunningLoopError: [],
+    QueueEmpty: [],
+    QueueFull: [],
+    QueueShutDown: [],
+    BrokenBarrierError: [],
+    ExceptionGroup: [],
   },
 };
 
 // fields that every object has of its own, so that its prototype does not show them
-const OWN_FIELDS = new Set(['Future.loop', 'Task.coroutine', 'Task.context']);
+const OWN_FIELDS = new Set(["Future.loop", "Task.coroutine", "Task.context"]);
 
 export function missing(core) {
-  const out = NEEDED.functions.filter((n) => typeof core[n] !== 'function');
+  const out = NEEDED.functions.filter((n) => typeof core[n] !== "function");
   for (const [name, members] of Object.entries(NEEDED.classes)) {
-    if (typeof core[name] !== 'function') { out.push(name); continue; }
-    for (const m of members) if (!OWN_FIELDS.has(`${name}.${m}`) && !(m in core[name].prototype)) out.push(`${name}.${m}`);
+    if (typeof core[name] !== "function") {
+      out.push(name);
+      continue;
+    }
+    for (const m of members)
+      if (!OWN_FIELDS.has(`${name}.${m}`) && !(m in core[name].prototype)) out.push(`${name}.${m}`);
   }
   return out;
 }
@@ -43,42 +111,51 @@ function waitersOf(queue) {
 export function makeAdapter(core) {
   const c = core;
   const has = (name) => c[name] !== undefined;
-  const read = (object, name) => (typeof object[name] === 'function' ? object[name]() : object[name]); // a property, or a getter method
+  const read = (object, name) => (typeof object[name] === "function" ? object[name]() : object[name]); // a property, or a getter method
   const inContext = (context) => (context === undefined ? undefined : { context });
 
   // ---- errors: [kind, class], most specific first. The kinds are the Python names.
   const errorClasses = [
-    ['CancelledError', c.CancelledError], ['TimeoutError', c.TimeoutError], ['InvalidStateError', c.InvalidStateError],
-    ['QueueEmpty', c.QueueEmpty], ['QueueFull', c.QueueFull], ['QueueShutDown', c.QueueShutDown],
-    ['BrokenBarrierError', c.BrokenBarrierError], ['ExceptionGroup', c.ExceptionGroup],
+    ["CancelledError", c.CancelledError],
+    ["TimeoutError", c.TimeoutError],
+    ["InvalidStateError", c.InvalidStateError],
+    ["QueueEmpty", c.QueueEmpty],
+    ["QueueFull", c.QueueFull],
+    ["QueueShutDown", c.QueueShutDown],
+    ["BrokenBarrierError", c.BrokenBarrierError],
+    ["ExceptionGroup", c.ExceptionGroup],
   ].filter(([, cls]) => cls !== undefined);
   // error codes whose Python counterpart is neither RuntimeError nor told by the JavaScript class
-  const codeKinds = { ERR_CORIO_CONTEXT_LOOKUP: 'LookupError' };
+  const codeKinds = { ERR_CORIO_CONTEXT_LOOKUP: "LookupError" };
   // texts that differ by design: error code -> the text CPython uses
   const codeTexts = {
-    ERR_CORIO_NOT_AWAITABLE: (text) => text.replace('(an awaitable) is required', '(an awaitable is required)'),
-    ERR_CORIO_OTHER_LOOP: (text) => text.replace('Task got Future attached', 'Task <Task> got Future <Future> attached'),
+    ERR_CORIO_NOT_AWAITABLE: (text) => text.replace("(an awaitable) is required", "(an awaitable is required)"),
+    ERR_CORIO_OTHER_LOOP: (text) =>
+      text.replace("Task got Future attached", "Task <Task> got Future <Future> attached"),
     ERR_CORIO_INSIDE_LOOP: (text) => `${text} (Runner.run() cannot be called from a running event loop)`,
     ERR_CORIO_OUTSIDE_TASK: (text) => `${text} (TaskGroup: cannot determine the parent task)`,
-    ERR_CORIO_TASK_SET: (text) => text.replace('setResult', 'set_result').replace('setException', 'set_exception'),
+    ERR_CORIO_TASK_SET: (text) => text.replace("setResult", "set_result").replace("setException", "set_exception"),
   };
 
   const adapter = {
     errorKind(error) {
       for (const [kind, cls] of errorClasses) if (error instanceof cls) return kind;
       if (error?.code in codeKinds) return codeKinds[error.code];
-      if (error instanceof TypeError) return 'TypeError';
-      if (error instanceof RangeError) return 'ValueError';
-      return 'RuntimeError';
+      if (error instanceof TypeError) return "TypeError";
+      if (error instanceof RangeError) return "ValueError";
+      return "RuntimeError";
     },
-    errorMessage(error) { const text = String(error?.message ?? error).replace(/\bundefined\b/g, 'None'); return codeTexts[error?.code]?.(text) ?? text; },
+    errorMessage(error) {
+      const text = String(error?.message ?? error).replace(/\bundefined\b/g, "None");
+      return codeTexts[error?.code]?.(text) ?? text;
+    },
     errorReason: (error) => error?.reason, // what a cancellation was given, raw
     errorCode: (error) => error?.code,
     errorCause: (error) => error?.cause,
     groupErrors: (group) => [...group.errors],
     makeError(kind, message) {
       const entry = errorClasses.find(([k]) => k === kind);
-      if (entry === undefined || kind === 'ExceptionGroup') return undefined;
+      if (entry === undefined || kind === "ExceptionGroup") return undefined;
       return message === undefined ? new entry[1]() : new entry[1](message);
     },
 
@@ -91,17 +168,34 @@ export function makeAdapter(core) {
     // ---- loop
     newLoop(host, hooks) {
       class BridgedLoop extends c.EventLoop {
-        defaultExceptionHandler(context) { hooks.defaultExceptionHandler(this, context); }
-        shutdownAsyncGenerators() { return hooks.override(this, 'shutdown_asyncgens') ?? super.shutdownAsyncGenerators(); }
-        shutdownDefaultExecutor(...args) { return hooks.override(this, 'shutdown_default_executor') ?? super.shutdownDefaultExecutor(...args); }
-        close() { hooks.override(this, 'close', true) ?? super.close(); }
-        callExceptionHandler(context) { if (!hooks.overrideHandler(this, context)) super.callExceptionHandler(context); }
-        _addTimer(when, timer) { hooks.timer?.(when); super._addTimer(when, timer); }
+        defaultExceptionHandler(context) {
+          hooks.defaultExceptionHandler(this, context);
+        }
+        shutdownAsyncGenerators() {
+          return hooks.override(this, "shutdown_asyncgens") ?? super.shutdownAsyncGenerators();
+        }
+        shutdownDefaultExecutor(...args) {
+          return hooks.override(this, "shutdown_default_executor") ?? super.shutdownDefaultExecutor(...args);
+        }
+        close() {
+          if (hooks.override(this, "close", true) == null) super.close();
+        }
+        callExceptionHandler(context) {
+          if (!hooks.overrideHandler(this, context)) super.callExceptionHandler(context);
+        }
+        _addTimer(when, timer) {
+          hooks.timer?.(when);
+          super._addTimer(when, timer);
+        }
       }
       const loop = new BridgedLoop({ host });
       const settled = (fn) => {
         const future = loop.createFuture();
-        try { future.setResult(fn()); } catch (error) { future.setException(error); }
+        try {
+          future.setResult(fn());
+        } catch (error) {
+          future.setException(error);
+        }
         return future;
       };
       // the core has no threads of its own: the tests' functions for an executor run at once
@@ -109,10 +203,20 @@ export function makeAdapter(core) {
       return loop;
     },
     time: (loop) => loop.time(),
-    callSoon: (loop, fn, context) => (context !== undefined && loop.callSoonIn ? loop.callSoonIn(context, fn) : loop.callSoon(fn, inContext(context))),
-    callSoonThreadsafe: (loop, fn, context) => (context !== undefined && loop.callSoonIn ? loop.callSoonIn(context, fn) : loop.callSoonThreadsafe(fn, inContext(context))),
-    callLater: (loop, ms, fn, context) => (context !== undefined && loop.callLaterIn ? loop.callLaterIn(context, ms, fn) : loop.callLater(ms, fn, inContext(context))),
-    callAt: (loop, when, fn, context) => (context !== undefined && loop.callAtIn ? loop.callAtIn(context, when, fn) : loop.callAt(when, fn, inContext(context))),
+    callSoon: (loop, fn, context) =>
+      context !== undefined && loop.callSoonIn ? loop.callSoonIn(context, fn) : loop.callSoon(fn, inContext(context)),
+    callSoonThreadsafe: (loop, fn, context) =>
+      context !== undefined && loop.callSoonIn
+        ? loop.callSoonIn(context, fn)
+        : loop.callSoonThreadsafe(fn, inContext(context)),
+    callLater: (loop, ms, fn, context) =>
+      context !== undefined && loop.callLaterIn
+        ? loop.callLaterIn(context, ms, fn)
+        : loop.callLater(ms, fn, inContext(context)),
+    callAt: (loop, when, fn, context) =>
+      context !== undefined && loop.callAtIn
+        ? loop.callAtIn(context, when, fn)
+        : loop.callAt(when, fn, inContext(context)),
     handleCancel: (handle) => handle.cancel(),
     handleCancelled: (handle) => handle.cancelled,
     handleWhen: (handle) => handle.when,
@@ -121,13 +225,21 @@ export function makeAdapter(core) {
     running: (loop) => loop.running,
     closed: (loop) => loop.closed,
     getDebug: (loop) => loop.debug,
-    setDebug: (loop, on) => { loop.debug = on; },
+    setDebug: (loop, on) => {
+      loop.debug = on;
+    },
     getSlowCallbackDuration: (loop) => loop.slowCallbackDuration,
-    setSlowCallbackDuration: (loop, ms) => { loop.slowCallbackDuration = ms; },
+    setSlowCallbackDuration: (loop, ms) => {
+      loop.slowCallbackDuration = ms;
+    },
     getTaskFactory: (loop) => loop.taskFactory,
-    setTaskFactory: (loop, factory) => { loop.taskFactory = factory; },
+    setTaskFactory: (loop, factory) => {
+      loop.taskFactory = factory;
+    },
     getExceptionHandler: (loop) => loop.exceptionHandler,
-    setExceptionHandler: (loop, handler) => { loop.exceptionHandler = handler; },
+    setExceptionHandler: (loop, handler) => {
+      loop.exceptionHandler = handler;
+    },
     callExceptionHandler: (loop, context) => c.EventLoop.prototype.callExceptionHandler.call(loop, context),
     start: (loop, awaitable) => loop.start(awaitable),
     runForever: (loop) => void loop.runForever(), // its end shows in `running`
@@ -137,7 +249,12 @@ export function makeAdapter(core) {
     getRunningLoop: () => c.getRunningLoop(),
     runningLoopOrUndefined() {
       if (c._getRunningLoop) return c._getRunningLoop();
-      try { return c.getRunningLoop(); } catch (error) { if (error instanceof c.NoRunningLoopError) return undefined; throw error; }
+      try {
+        return c.getRunningLoop();
+      } catch (error) {
+        if (error instanceof c.NoRunningLoopError) return undefined;
+        throw error;
+      }
     },
 
     // ---- futures and tasks
@@ -153,13 +270,16 @@ export function makeAdapter(core) {
     setResult: (future, value) => future.setResult(value),
     setException: (future, error) => future.setException(error),
     cancel: (future, message) => (message === undefined ? future.cancel() : future.cancel(message)),
-    addDoneCallback: (future, fn, context) => future.addDoneCallback(fn, context === undefined ? undefined : { context }),
+    addDoneCallback: (future, fn, context) =>
+      future.addDoneCallback(fn, context === undefined ? undefined : { context }),
     removeDoneCallback: (future, fn) => future.removeDoneCallback(fn),
     taskName: (task) => task.name,
-    setTaskName: (task, name) => { task.name = name; },
+    setTaskName: (task, name) => {
+      task.name = name;
+    },
     taskCoroutine: (task) => task.coroutine,
     taskContext: (task) => task.context,
-    cancelling: (task) => read(task, 'cancelling'),
+    cancelling: (task) => read(task, "cancelling"),
     uncancel: (task) => task.uncancel(),
     currentTask: (loop) => c.currentTask(loop ?? c.getRunningLoop()),
     allTasks: (loop) => [...(loop === undefined ? c.allTasks() : c.allTasks(loop))],
@@ -169,12 +289,19 @@ export function makeAdapter(core) {
     // white-box views that the contract does not name: undefined where the core has none
     waitingFor: (task) => task.waitingFor ?? task._waiter,
     mustCancel: (task) => task.cancelPending ?? task._mustCancel,
-    callbackCount: (future) => (future._callbacks === undefined ? ('_callbacks' in future ? 0 : undefined) : Array.isArray(future._callbacks) ? future._callbacks.length : 1),
+    callbackCount: (future) =>
+      future._callbacks === undefined
+        ? "_callbacks" in future
+          ? 0
+          : undefined
+        : Array.isArray(future._callbacks)
+          ? future._callbacks.length
+          : 1,
     cancelMessage: (future) => future.cancelReason ?? future._cancelMessage,
     awaitedBy(future) {
       const awaitedBy = future.awaitedBy ?? future._awaitedBy;
       if (awaitedBy !== undefined) return [...awaitedBy];
-      const graph = has('captureCallGraph') ? c.captureCallGraph(future) : undefined;
+      const graph = has("captureCallGraph") ? c.captureCallGraph(future) : undefined;
       return (graph?.awaitedBy ?? []).map((g) => g.future);
     },
 
@@ -186,12 +313,15 @@ export function makeAdapter(core) {
     waitResult: ({ done, pending }) => ({ done: [...done], pending: [...pending] }),
     waitFor: (awaitable, ms) => c.waitFor(awaitable, ms === undefined ? null : ms),
     asCompleted: (list, ms) => c.asCompleted(list, ms === undefined ? undefined : { timeout: ms }),
-    asCompletedNext(it) { const r = it.next(); return r.done ? undefined : r.value; },
+    asCompletedNext(it) {
+      const r = it.next();
+      return r.done ? undefined : r.value;
+    },
     asCompletedTake: (it) => it.takeFuture(),
     shield: (awaitable) => c.shield(awaitable),
     timeout: (ms) => c.timeout(ms === undefined ? null : ms),
     timeoutAt: (when) => c.timeoutAt(when === undefined ? null : when),
-    timeoutWhen: (t) => read(t, 'when') ?? undefined,
+    timeoutWhen: (t) => read(t, "when") ?? undefined,
     timeoutReschedule: (t, when) => t.reschedule(when === undefined ? null : when),
     timeoutExpired: (t) => t.expired,
     enter: (manager) => manager.enter(),
@@ -225,16 +355,31 @@ export function makeAdapter(core) {
     // introspection that the contract does not name (yet): undefined where the core has none
     barrierState: (barrier) => barrier.state ?? barrier._state,
     barrierCount: (barrier) => barrier.count ?? barrier._count,
-    waiters: (x) => (x._queue !== undefined ? waitersOf(x._queue) : typeof x.waiting === 'number' ? Array.from({ length: x.waiting }) : x._waiters === undefined ? undefined : [...x._waiters]),
+    waiters: (x) =>
+      x._queue !== undefined
+        ? waitersOf(x._queue)
+        : typeof x.waiting === "number"
+          ? Array.from({ length: x.waiting })
+          : x._waiters === undefined
+            ? undefined
+            : [...x._waiters],
     waiterCount: (x) => x.waiting ?? x._waiters?.length ?? x._waiters?.size,
     semaphoreValue: (s) => s.value ?? s._value,
 
     // ---- queues
     newQueue: (kind, maxSize, compare) => new c[kind]({ maxSize, ...(compare === undefined ? {} : { compare }) }),
-    queueGet: (q) => q.get(), queuePut: (q, item) => q.put(item), queueGetNowait: (q) => q.getNowait(), queuePutNowait: (q, item) => q.putNowait(item),
-    queueJoin: (q) => q.join(), queueTaskDone: (q) => q.taskDone(), queueShutdown: (q, immediate) => q.shutdown(immediate),
-    queueWaiters: (q, side) => (typeof q[side] === 'number' ? Array.from({ length: q[side] }) : [...q[`_${side}`]]), // white-box
-    queueSize: (q) => q.size, queueEmpty: (q) => q.empty, queueFull: (q) => q.full, queueMaxSize: (q) => q.maxSize,
+    queueGet: (q) => q.get(),
+    queuePut: (q, item) => q.put(item),
+    queueGetNowait: (q) => q.getNowait(),
+    queuePutNowait: (q, item) => q.putNowait(item),
+    queueJoin: (q) => q.join(),
+    queueTaskDone: (q) => q.taskDone(),
+    queueShutdown: (q, immediate) => q.shutdown(immediate),
+    queueWaiters: (q, side) => (typeof q[side] === "number" ? Array.from({ length: q[side] }) : [...q[`_${side}`]]), // white-box
+    queueSize: (q) => q.size,
+    queueEmpty: (q) => q.empty,
+    queueFull: (q) => q.full,
+    queueMaxSize: (q) => q.maxSize,
 
     // ---- runner
     newRunner: (options) => new c.Runner(options),
@@ -255,7 +400,8 @@ export function makeAdapter(core) {
     contextVarGet: (variable, ...fallback) => variable.get(...fallback),
     contextVarSet: (variable, value) => variable.set(value),
     // the shape of a token is not in the contract
-    tokenHasOldValue: (token) => (token.hasOldValue ?? (token.oldValue !== undefined && typeof token.oldValue !== 'symbol')),
+    tokenHasOldValue: (token) =>
+      token.hasOldValue ?? (token.oldValue !== undefined && typeof token.oldValue !== "symbol"),
     tokenOldValue: (token) => token.oldValue,
     contextVarReset: (variable, token) => variable.reset(token),
   };

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const tests = at(".cpython/usr/lib/python3.14/test");
-const core = at("../packages/corio/dist/index.js");
+const core = fileURLToPath(import.meta.resolve("corio"));
 
 process.exitCode = existsSync(core) ? await check() : fail("The core is not built: npm run build");
 

@@ -6,8 +6,9 @@ const V8Error = Error as unknown as {
   stackTraceLimit: number;
 };
 
+const FRAMES = 100;
 // Longer chains say nothing new: an error that goes round in circles must not grow for ever.
-const LONGEST = 100;
+const LONGEST_TEXT = 10_000;
 
 /**
  * Adds to an error's stack the coroutines that wait at this place, when the error reaches them from another task. The stack of
@@ -19,13 +20,14 @@ const LONGEST = 100;
 export function addToStack(error: unknown, waiter: string, above: (...args: never[]) => unknown): void {
   if (!(error instanceof Error) || V8Error.captureStackTrace === undefined) return;
   try {
+    const stack = String(error.stack);
+    if (stack.length > LONGEST_TEXT || stack.includes(`    awaited in ${waiter}:`)) return;
+    const own = stack.split("\n").filter(isProgram);
     const here: { stack?: string } = {};
     const { stackTraceLimit } = V8Error;
-    V8Error.stackTraceLimit = LONGEST;
+    V8Error.stackTraceLimit = FRAMES;
     V8Error.captureStackTrace(here, above);
     V8Error.stackTraceLimit = stackTraceLimit;
-    const own = String(error.stack).split("\n").filter(isProgram);
-    if (own.length > LONGEST || own.includes(`    awaited in ${waiter}:`)) return;
     const frames = programFrames(here.stack);
     if (frames.length === 0) return;
     error.stack = [...own, `    awaited in ${waiter}:`, ...frames.map((frame) => `    ${frame}`)].join("\n");

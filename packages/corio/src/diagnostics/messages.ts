@@ -112,7 +112,7 @@ export const MESSAGES = {
   SEMAPHORE_VALUE: (value: unknown) => `Semaphore initial value must be >= 0, not ${describe(value)}`,
   STACK_OVERFLOW: () =>
     "the chain of yield* overflowed the stack: make the recursion a loop, or wrap the function with coroutine(), which runs " +
-    "every few levels on a stack of its own",
+    "every few levels on a stack of its own (inside, call the wrapped function: the function*'s own name is the bare one)",
   TASK_CLASS: () => "createEagerTaskFactory() takes a subclass of Task, or a function that makes the task",
   TASK_DONE: () => "taskDone() called too many times: call it once for each item that was taken",
   TASK_FACTORY: () => "task factory must be a callable or undefined: (loop, coroutine, options) => task",

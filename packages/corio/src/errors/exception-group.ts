@@ -38,8 +38,8 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
   }
 
   /** The group of what matches (or `undefined`) and the group of the rest (or `undefined`). Nesting is kept. */
-  split<F extends E>(condition: ErrorClass<F>): [ExceptionGroup<F> | undefined, ExceptionGroup<E> | undefined];
   split(condition: (error: unknown) => boolean): [ExceptionGroup<E> | undefined, ExceptionGroup<E> | undefined];
+  split<F extends E>(condition: ErrorClass<F>): [ExceptionGroup<F> | undefined, ExceptionGroup<E> | undefined];
   split(condition: Condition<unknown>): [ExceptionGroup<E> | undefined, ExceptionGroup<E> | undefined] {
     const matches = test(condition);
     if (matches(this)) return [this, undefined];
@@ -56,8 +56,8 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
   }
 
   /** The group of the members that match, or `undefined` if none does. Nesting is kept. */
-  subgroup<F extends E>(condition: ErrorClass<F>): ExceptionGroup<F> | undefined;
   subgroup(condition: (error: unknown) => boolean): ExceptionGroup<E> | undefined;
+  subgroup<F extends E>(condition: ErrorClass<F>): ExceptionGroup<F> | undefined;
   subgroup(condition: Condition<unknown>): ExceptionGroup<E> | undefined {
     return this.split(condition as (error: unknown) => boolean)[0];
   }

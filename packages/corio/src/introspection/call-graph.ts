@@ -29,11 +29,20 @@ export function captureCallGraph(
   if (!(future instanceof Future)) {
     throw typeError("CALL_GRAPH", future);
   }
-  return {
-    future,
-    callStack: future instanceof Task ? future.getStack(options) : [],
-    awaitedBy: [...future.awaitedBy].map((awaiter) => captureCallGraph(awaiter, options)),
-  };
+  return capture(future, options, new Set());
+}
+
+/** @param path those that led here: in a circle of tasks that wait for each other it ends */
+function capture(
+  future: Future<unknown>,
+  options: { limit?: number } | undefined,
+  path: Set<Future<unknown>>,
+): CallGraph {
+  path.add(future);
+  const awaiters = [...future.awaitedBy].filter((awaiter) => !path.has(awaiter));
+  const awaitedBy = awaiters.map((awaiter) => capture(awaiter, options, path));
+  path.delete(future);
+  return { future, callStack: future instanceof Task ? future.getStack(options) : [], awaitedBy };
 }
 
 /**

@@ -53,13 +53,13 @@ export class AsyncGenerator<T, R, N> {
    */
   next(value?: N): Coroutine<IteratorResult<T, R>> {
     this.#register();
-    return this.#driver.resume((generator) => generator.next(value)) as Coroutine<IteratorResult<T, R>>;
+    return this.#driver.resume((generator) => generator.next(value), this) as Coroutine<IteratorResult<T, R>>;
   }
 
   /** Throws an error at the `yield` that it stands at, and runs on to the next emission. */
   throw(error: unknown): Coroutine<IteratorResult<T, R>> {
     this.#register();
-    return this.#driver.resume((generator) => generator.throw(error)) as Coroutine<IteratorResult<T, R>>;
+    return this.#driver.resume((generator) => generator.throw(error), this) as Coroutine<IteratorResult<T, R>>;
   }
 
   /** Ends it: its `finally` runs, and may wait. */
@@ -117,8 +117,10 @@ class Driver implements Closeable {
     loop._addAsyncGenerator(this);
   }
 
+  // who asked is held while it waits: a generator that somebody waits for was not dropped
   *resume(
     step: (generator: Resumable) => IteratorResult<unknown, unknown>,
+    _asker?: AsyncGenerator<unknown, unknown, never>,
   ): Coroutine<IteratorResult<unknown, unknown>> {
     if (this.running) {
       throw misuse("GENERATOR_RUNNING");

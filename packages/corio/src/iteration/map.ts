@@ -1,6 +1,7 @@
+import { isCancelled } from "../errors/cancelled-error.js";
 import { rangeError, typeError } from "../errors/corio-error.js";
 import { ExceptionGroup } from "../errors/exception-group.js";
-import { coroutineFor } from "../loop/ensure-future.js";
+import { coroutineFor, currentTask } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import { TaskGroup } from "../scopes/task-group.js";
 import { within } from "../scopes/within.js";
@@ -42,6 +43,8 @@ function* mapAll<T, R>(
 ): Coroutine<R[]> {
   const results: R[] = [];
   const permits = new Semaphore(concurrency);
+  const group = new TaskGroup();
+  let cancellation: unknown;
 
   function* work(item: T, index: number): Coroutine<void> {
     try {
@@ -59,7 +62,7 @@ function* mapAll<T, R>(
   }
 
   try {
-    yield* within(new TaskGroup(), function* (group) {
+    yield* within(group, function* () {
       for (let index = 0; ; index++) {
         yield* permits.acquire();
         if (!(yield* cursor.next())) return;
@@ -69,6 +72,7 @@ function* mapAll<T, R>(
   } catch (error) {
     throw error instanceof ExceptionGroup ? firstOf(error) : error;
   }
+  if (cancellation !== undefined) throw cancellation;
   return results;
 }
 

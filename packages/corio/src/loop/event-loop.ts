@@ -1,6 +1,7 @@
 import { contexts, enterContext, leaveContext, type Context } from "../context/context.js";
 import { misuse, typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
+import { keepAsCause } from "../errors/keep-as-cause.js";
 import { DeadlockError } from "../errors/state-errors.js";
 import { defaultHost } from "../hosts/default-host.js";
 import type { Host } from "../hosts/host.js";
@@ -18,7 +19,7 @@ import {
 } from "../tasks/coroutine.js";
 import { atRunEnd } from "../tasks/at-run-end.js";
 import type { TaskFactory } from "../tasks/eager.js";
-import { DONE, Future, rejectThens } from "../tasks/future.js";
+import { DONE, FAILED, Future, rejectThens } from "../tasks/future.js";
 import { futureOf, isThenable, settleLike } from "../tasks/promise-future.js";
 import { Task, type TaskOptions } from "../tasks/task.js";
 import { TaskList } from "../tasks/task-list.js";
@@ -231,6 +232,7 @@ export class EventLoop extends Scheduler {
     this._start(() => {
       forgetIdle?.();
       forget?.();
+      if (deadlock !== undefined && main._state === FAILED) keepAsCause(main._value, deadlock);
       main.removeDoneCallback(done);
       if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock))
         settleLike(whole, main);
@@ -387,7 +389,11 @@ export class EventLoop extends Scheduler {
           // reported below, as an error of the default handler
         }
       }
-      this.reporter.error("Exception in default exception handler", exception);
+      try {
+        this.reporter.error("Exception in default exception handler", exception);
+      } catch {
+        // a reporter that throws leaves nobody to tell
+      }
     }
   }
 

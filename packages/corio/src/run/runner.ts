@@ -6,8 +6,9 @@ import { insideLoop } from "../scheduling/scheduler.js";
 import { running } from "../scheduling/running.js";
 import type { AbortSignalLike } from "../tasks/abort-signal.js";
 import { type Coroutine, closeCoroutine, type Main } from "../tasks/coroutine.js";
-import { type Future, PENDING } from "../tasks/future.js";
+import { FAILED, type Future, PENDING } from "../tasks/future.js";
 import { settleLike } from "../tasks/promise-future.js";
+import type { Task } from "../tasks/task.js";
 
 /** Options of a runner. */
 export interface RunnerOptions {
@@ -134,17 +135,25 @@ function* shutDown(loop: EventLoop): Coroutine<void> {
   const tasks = [...loop._tasks].filter((task) => task !== running.task);
   for (const task of tasks) task.cancel();
   for (const task of tasks) {
-    try {
-      yield* task;
-    } catch (exception) {
-      if (!task.done) throw exception; // this one was cancelled, not the task: nothing else can wake them
-      if (!task.cancelled) {
-        loop.callExceptionHandler({ message: "unhandled exception during run() shutdown", exception, task });
-      }
-    }
+    if (!task.done) yield* endOf(task);
+    // an error that the program has seen is not told again
+    if (task._state !== FAILED || task._callbacks === undefined) continue;
+    loop.callExceptionHandler({ message: "unhandled exception during run() shutdown", exception: task.exception(), task });
   }
   yield* loop.shutdownAsyncGenerators();
   yield* loop.shutdownDefaultExecutor(EXECUTOR_TIMEOUT);
+}
+
+/** Waits for a task without taking its result, or its error, from those whom it concerns. */
+function* endOf(task: Task<unknown>): Coroutine<void> {
+  const ended = task.loop.createFuture<void>();
+  const waiting = { _awaiter: undefined, _futureDone: () => ended.setResult() };
+  task._addCallback(waiting);
+  try {
+    yield* ended;
+  } finally {
+    task._removeCallbacks((other) => other === waiting);
+  }
 }
 
 // milliseconds, as CPython's asyncio waits for its threads

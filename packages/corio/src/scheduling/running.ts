@@ -9,9 +9,11 @@ import type { Task } from "../tasks/task.js";
  *
  * Between turns both are `undefined`, so code of the host never passes for code of a loop.
  */
-export const running: { loop: EventLoop | undefined; task: Task<unknown> | undefined } = {
+export const running: { loop: EventLoop | undefined; task: Task<unknown> | undefined; step: number } = {
   loop: undefined,
   task: undefined,
+  /** The number of the step; 0 where no task is running. */
+  step: 0,
 };
 
 /**

@@ -1,17 +1,14 @@
 import { misuse, typeError } from "../errors/corio-error.js";
-import {
-  type Coroutine,
-  isCoroutineFunction,
-  type Resumable,
-  type Suspended,
-  type Suspension,
-} from "../tasks/coroutine.js";
+import { keepAsCause } from "../errors/keep-as-cause.js";
+import { type Coroutine, isCoroutineFunction, type Resumable, type Suspension } from "../tasks/coroutine.js";
 import { isSuspension } from "../tasks/suspension.js";
 import type { Manager } from "./manager.js";
-import { keepAsCause } from "./within.js";
 
-/** What a generator emits, as opposed to what it waits for. */
-export type Emitted<Y> = [Exclude<Y, Suspension>] extends [never] ? void : Exclude<Y, Suspended>;
+/**
+ * What a generator emits, as opposed to what it waits for. Whoever waits yields an `undefined`, too, so that an `undefined`
+ * among what is emitted does not show in the type.
+ */
+export type Emitted<Y> = [Exclude<Y, Suspension>] extends [never] ? void : Exclude<Y, Suspension>;
 
 /**
  * Makes a context manager of a coroutine function that yields once: what is before the `yield` enters, the yielded value is

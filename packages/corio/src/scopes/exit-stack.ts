@@ -1,9 +1,10 @@
 import { misuse, typeError } from "../errors/corio-error.js";
+import { keepAsCause } from "../errors/keep-as-cause.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { type Awaitable, type Coroutine, isCoroutine, settled } from "../tasks/coroutine.js";
 import { isThenable } from "../tasks/promise-future.js";
 import type { Enterable, Entered, Manager } from "./manager.js";
-import { checkEnterable, enter, exit, keepAsCause } from "./within.js";
+import { checkEnterable, enter, exit } from "./within.js";
 
 type Cleanup = (error: unknown) => unknown;
 

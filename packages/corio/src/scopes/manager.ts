@@ -13,8 +13,11 @@ export interface Manager<T> {
   exit(error: unknown): Coroutine<boolean | void> | boolean | void;
 }
 
-/** What `within` and `ExitStack` take: a manager, or a native disposable. */
-export type Enterable = Manager<unknown> | Disposable | AsyncDisposable;
+/**
+ * What `within` and `ExitStack` take: a manager, or a native disposable. Native generators are disposable, too; a coroutine
+ * is awaited first, and what it gives is entered.
+ */
+export type Enterable = Manager<unknown> | (Disposable & { readonly throw?: undefined }) | AsyncDisposable;
 
 /** The value that a block gets of a manager; of a native disposable, that is itself. */
 export type Entered<M> = M extends { enter(): infer E } ? (E extends Coroutine<infer T> ? T : E) : M;

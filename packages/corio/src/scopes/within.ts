@@ -1,5 +1,6 @@
 import { CancelledError } from "../errors/cancelled-error.js";
 import { typeError } from "../errors/corio-error.js";
+import { keepAsCause } from "../errors/keep-as-cause.js";
 import { ensureFuture } from "../loop/ensure-future.js";
 import { closeCoroutine, type Coroutine, isCoroutine, NOTHING, Settled } from "../tasks/coroutine.js";
 import type { Future } from "../tasks/future.js";
@@ -103,19 +104,13 @@ function* leaveWith(manager: Enterable, error: unknown): Coroutine<boolean> {
   }
 }
 
-/** The error that another one replaces stays visible, as Python's `__context__` is. */
-export function keepAsCause(error: unknown, replaced: unknown): void {
-  if (!(error instanceof Error) || error === replaced || Object.hasOwn(error, "cause") || !Object.isExtensible(error))
-    return;
-  for (let cause = replaced; cause instanceof Error; cause = cause.cause) if (cause === error) return;
-  Object.defineProperty(error, "cause", { value: replaced, configurable: true, writable: true });
-}
-
 /** @internal Refuses what can be neither entered nor disposed of. */
 export function checkEnterable(manager: unknown): asserts manager is Enterable {
   if (isManager(manager ?? {})) return;
   const disposable = (manager ?? {}) as Partial<Disposable & AsyncDisposable>;
-  if (typeof disposable[Symbol.dispose] === "function" || typeof disposable[Symbol.asyncDispose] === "function") return;
+  const disposes = typeof (disposable[Symbol.dispose] ?? disposable[Symbol.asyncDispose]) === "function";
+  // newer engines make every generator disposable
+  if (disposes && !isCoroutine(manager)) return;
   closeCoroutine(manager);
   throw typeError("MANAGER", manager);
 }

@@ -52,8 +52,8 @@ export class Future<T> implements PromiseLike<T> {
   _value: unknown = undefined;
   /** @internal While pending who waits, one or several; once it has failed, the record of an error that nobody has retrieved. */
   _callbacks: Waiting | Waiting[] | UnretrievedError | undefined = undefined;
-  /** @internal Whether `yield*` asked for it and its task has not taken note yet. */
-  _asked = false;
+  /** @internal The number of the step in which `yield*` asked for it while it was pending. */
+  _asked = -1;
 
   /** @param options `loop`: default the running loop */
   constructor(options?: { loop?: EventLoop | undefined }) {
@@ -184,15 +184,15 @@ export class Future<T> implements PromiseLike<T> {
    * @internal A future is its own iterator, so waiting for it allocates nothing but the answer of `next()`.
    *
    * `yield*` always passes a value on, if only `undefined`; `[...future]`, `for (… of future)` and `const [x] = future` call
-   * `next()` with none, and would take the future itself for an item. Who asks again before its task took note is no task.
+   * `next()` with none, and would take the future itself for an item. Who asks twice in one step is no task.
    */
   next(_sent?: undefined): IteratorResult<unknown, T> {
     // biome-ignore lint/complexity/noArguments: only this tells the two apart
     if (arguments.length === 0) throw iterated();
     const { task } = running;
     if (this._state === PENDING) {
-      if (this._asked) throw iterated();
-      this._asked = true;
+      if (this._asked === running.step) throw iterated();
+      this._asked = running.step;
       if (task !== undefined) this.loop._observer?.waits(task);
       return { done: false, value: this };
     }
@@ -203,13 +203,11 @@ export class Future<T> implements PromiseLike<T> {
 
   /** @internal */
   throw(error: unknown): never {
-    this._asked = false;
     throw error;
   }
 
   /** @internal */
   return(value?: unknown): IteratorResult<unknown, T> {
-    this._asked = false;
     return { done: true, value: value as T };
   }
 

@@ -37,8 +37,12 @@ export interface TaskOptions {
 
 let count = 0;
 
+// The latest step has this number; they begin anew before the engine would have to keep them as doubles.
+let steps = 0;
+const LAST_STEP = 2 ** 30 - 1;
+
 // The tasks that are handing a cancellation on to what they wait for.
-const cancelChain: Future<unknown>[] = [];
+const handingOn = new Set<Task<unknown>>();
 
 /**
  * A future that drives a coroutine: the only thing that runs by itself. `createTask(main)` makes one.
@@ -120,8 +124,8 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     return typeof this._label === "number" ? `Task-${this._label}` : this._label;
   }
 
-  set name(name: string) {
-    this._label = `${name}`;
+  set name(name: string | number) {
+    this._label = String(name);
   }
 
   /** How many requests to cancel it there were, less those that `uncancel()` took back. */
@@ -153,27 +157,38 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
    */
   override cancel(reason?: unknown): boolean {
     if (this._state !== PENDING) return false;
-    this._requests++;
-    if (reason !== this._extra?.reason) this._extras().reason = reason;
-    this.loop._observer?.cancelRequested(this);
-    if (this._waiter === undefined || !this._cancelWaiter(this._waiter, reason)) this._mustCancel = true;
-    return true;
+    const chain: Task<unknown>[] = [];
+    try {
+      // Down the chain of tasks that wait for each other; a loop, for the chain may be long.
+      for (let task = this as Task<unknown>; ; ) {
+        if (handingOn.has(task)) {
+          task._stopWaiting();
+          return true;
+        }
+        handingOn.add(task);
+        chain.push(task);
+        task._requests++;
+        if (reason !== task._extra?.reason) task._extras().reason = reason;
+        task.loop._observer?.cancelRequested(task);
+        const waiter = task._waiter;
+        if (waiter instanceof Task && waiter._state === PENDING && waiter.cancel === Task.prototype.cancel)
+          task = waiter;
+        else {
+          if (!waiter?.cancel(reason)) task._mustCancel = true;
+          return true;
+        }
+      }
+    } finally {
+      for (const task of chain) handingOn.delete(task);
+    }
   }
 
-  private _cancelWaiter(waiter: Future<unknown>, reason: unknown): boolean {
-    if (cancelChain.includes(this)) {
-      // tasks that wait for each other in a circle: this one stops waiting, which opens it
-      waiter._removeCallbacks((waiting) => waiting === this);
-      this._waiter = undefined;
-      this.loop._enqueue(this);
-      return false;
-    }
-    cancelChain.push(this);
-    try {
-      return waiter.cancel(reason);
-    } finally {
-      cancelChain.pop();
-    }
+  // Tasks that wait for each other in a circle hand a cancellation on for ever, unless one of them stops waiting.
+  private _stopWaiting(): void {
+    this._waiter?._removeCallbacks((waiting) => waiting === this);
+    this._waiter = undefined;
+    this._mustCancel = true;
+    this.loop._enqueue(this);
   }
 
   /**
@@ -231,11 +246,14 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
 
   /** Resumes the coroutine until it waits or ends. */
   private _step(): void {
-    const outerTask = running.task;
+    const { task: outerTask, step: outerStep } = running;
     const outerContext = contexts.current;
+    steps = (steps + 1) & LAST_STEP || 1;
+    const step = steps;
     // an eager task may be given the context that its creator runs in
     const inIts = outerContext === this.context;
     running.task = this;
+    running.step = step;
     this._waiter = undefined;
     let wanted: unknown;
     let entered = false;
@@ -250,9 +268,10 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
       else wanted = this._unwind(error);
     } finally {
       running.task = outerTask;
+      running.step = outerStep;
       if (entered) leaveContext(this.context, outerContext);
     }
-    if (this._state === PENDING) this._wait(wanted);
+    if (this._state === PENDING) this._wait(wanted, step);
   }
 
   /** @internal What it waited for is done. */
@@ -328,11 +347,10 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     }
   }
 
-  private _wait(wanted: unknown): void {
+  private _wait(wanted: unknown, step: number): void {
     if (wanted instanceof Future) {
       if (wanted.loop !== this.loop) return this._throwNext(misuse("OTHER_LOOP", wanted));
-      if (!wanted._asked) return this._throwNext(misuse("BAD_YIELD", wanted));
-      wanted._asked = false;
+      if (wanted._asked !== step) return this._throwNext(misuse("BAD_YIELD", wanted));
       if ((wanted as Future<unknown>) === this) return this._throwNext(misuse("AWAITS_ITSELF", this.name));
       wanted._addCallback(this);
       this._waiter = wanted;

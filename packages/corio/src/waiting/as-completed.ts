@@ -76,8 +76,11 @@ export class AsCompleted<T> {
     return this.#next();
   }
 
-  /** The futures as they are done, for `for await` in plain async code. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Future<T>> {
+  /**
+   * The futures as they are done, for `for await` in plain async code. The type leaves out `then`: TypeScript takes it that
+   * `for await` would wait for them, which it does not.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Omit<Future<T>, "then">> {
     return {
       next: async (): Promise<IteratorResult<Future<T>, undefined>> => {
         const next = this.takeFuture();

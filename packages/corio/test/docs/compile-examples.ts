@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Example, IMPORT } from "./find-examples.js";
@@ -17,13 +17,8 @@ const LINES_BEFORE = 2;
 const tsc = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
 const placeholders = readFileSync(new URL("placeholders.ts", import.meta.url), "utf8");
 
-/**
- * Type-checks examples as a user's code would be, against the built packages, and makes JavaScript of them, in a folder
- * that is emptied before.
- */
+/** Type-checks examples as a user's code would be, against the built packages, and makes JavaScript of them in a folder. */
 export function compileExamples(root: string, folder: string, examples: readonly Example[]): Compiled[] {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({

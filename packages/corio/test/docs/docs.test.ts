@@ -1,19 +1,27 @@
 import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Compiled, compileExamples } from "./compile-examples.js";
 import { findExamples } from "./find-examples.js";
 
-const root = fileURLToPath(new URL("../../../..", import.meta.url));
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
 const examples = findExamples(root);
 
 describe("an example of the documentation", () => {
+  let folder: string;
   let compiled: Compiled[];
 
   beforeAll(() => {
-    compiled = compileExamples(root, `${root}.cache/docs`, examples);
+    // inside of the repository, so that the packages are found from there
+    mkdirSync(join(root, ".cache"), { recursive: true });
+    folder = mkdtempSync(join(root, ".cache", "docs-"));
+    compiled = compileExamples(root, folder, examples);
   }, 60_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const [i, { file, line, isProgram, output }] of examples.entries()) {
     const where = `${file}:${line}`;

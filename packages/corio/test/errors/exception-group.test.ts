@@ -13,7 +13,12 @@ describe("ExceptionGroup", () => {
     const cause = new Error("cause");
     const group = new ExceptionGroup("several", new Set([type, range]), { cause });
     expect(group).toBeInstanceOf(AggregateError);
-    expect(group).toMatchObject({ name: "ExceptionGroup", message: "several", code: "ERR_CORIO_EXCEPTION_GROUP", cause });
+    expect(group).toMatchObject({
+      name: "ExceptionGroup",
+      message: "several",
+      code: "ERR_CORIO_EXCEPTION_GROUP",
+      cause,
+    });
     expect(group.errors).toEqual([type, range]);
   });
 
@@ -66,7 +71,9 @@ describe("ExceptionGroup", () => {
     });
 
     test("a class that is no Error's is a class all the same", () => {
-      class Problem {}
+      class Problem {
+        readonly code = 1;
+      }
       const problem = new Problem();
       const [problems, rest] = new ExceptionGroup<unknown>("g", [problem, type]).split(Problem);
       expect([problems?.errors, rest?.errors]).toEqual([[problem], [type]]);
@@ -113,10 +120,14 @@ describe("exceptGroup", () => {
 
   test("the handler may wait", () => {
     const { duration } = runCleanly(function* () {
-      const result = yield* exceptGroup(new ExceptionGroup("g", [type]), TypeError, function* (group): Coroutine<number> {
-        yield* sleep(5);
-        return group.errors.length;
-      });
+      const result = yield* exceptGroup(
+        new ExceptionGroup("g", [type]),
+        TypeError,
+        function* (group): Coroutine<number> {
+          yield* sleep(5);
+          return group.errors.length;
+        },
+      );
       expect(result).toBe(1);
     });
     expect(duration).toBe(5);
@@ -133,7 +144,11 @@ describe("exceptGroup", () => {
   test("an error that is no group is handled as a group of one", () => {
     runCleanly(function* () {
       const handled: unknown[] = [];
-      yield* exceptGroup(type, TypeError, (group) => void handled.push(group instanceof ExceptionGroup, ...group.errors));
+      yield* exceptGroup(
+        type,
+        TypeError,
+        (group) => void handled.push(group instanceof ExceptionGroup, ...group.errors),
+      );
       expect(handled).toEqual([true, type]);
     });
   });

@@ -23,7 +23,7 @@ const log: string[] = [];
 const logged = (): string[] => log.splice(0);
 
 /** Counts from 0, with a pause before each number and a cleanup that waits. */
-const ticks = asyncGenerator(function* ticks(count: number, pause = 1, cleanup = 5) {
+const ticks = asyncGenerator(function* ticks(count: number, pause: number = 1, cleanup: number = 5) {
   try {
     for (let i = 0; i < count; i++) {
       yield* sleep(pause);
@@ -207,7 +207,8 @@ describe("asyncGenerator", () => {
       yield* manager.enter();
       const source = ticks(count);
       try {
-        for (let answer = yield* source.next(); answer.done !== true; answer = yield* source.next()) yield answer.value * 2;
+        for (let answer = yield* source.next(); answer.done !== true; answer = yield* source.next())
+          yield answer.value * 2;
       } finally {
         yield* source.return();
         yield* manager.exit();
@@ -404,7 +405,7 @@ describe("asyncGenerator", () => {
     });
 
     test("made of something else than a function*", () => {
-      expect(() => asyncGenerator((() => later(1, 1)) as never)).toThrow(withCode("ASYNC_GENERATOR"));
+      expect(() => asyncGenerator(() => later(1, 1))).toThrow(withCode("ASYNC_GENERATOR"));
       expect(() => asyncGenerator(async function* () {} as never)).toThrow(withCode("ASYNC_GENERATOR"));
     });
 

@@ -90,7 +90,9 @@ describe("forEach", () => {
   });
 
   test("wrong arguments are refused where it is called", () => {
-    expect(() => forEach([1], undefined as never)).toThrow(withCode("FOR_EACH", /forEach\(source, function\* \(item\)/));
+    expect(() => forEach([1], undefined as never)).toThrow(
+      withCode("FOR_EACH", /forEach\(source, function\* \(item\)/),
+    );
     expect(() => forEach(5 as never, () => {})).toThrow(withCode("ITERATE"));
     expect(() => forEach(later(1, 1) as never, () => {})).toThrow(withCode("ITERATE"));
   });

@@ -224,23 +224,29 @@ class World {
         return yield* this.#enter(this.#locks[step.which] as Lock, step.which, step.body);
       case "permit":
         return yield* this.#enter(this.#permits, 2, step.body);
-      case "group":
+      case "group": {
+        const over = this.#scope("failure");
         yield* within(new TaskGroup(), (group) => {
-          for (const body of step.bodies) this.#task(group.createTask(() => this.#run(body)));
+          for (const body of step.bodies) this.#task(group.createTask(() => over(this.#run(body))));
           return this.#run(step.body);
         });
         return;
+      }
       case "gather": {
-        if (!step.returnExceptions) yield* gather(step.bodies.map((body) => this.#run(body)));
-        else {
+        if (step.returnExceptions) {
           const bodies = step.bodies.map((body) => this.#asResult(body));
           for (const error of yield* gather(bodies, { returnExceptions: true })) this.caught(error);
+        } else {
+          const over = this.#scope("failure");
+          yield* gather(step.bodies.map((body) => over(this.#run(body))));
         }
         return;
       }
-      case "race":
-        if (step.bodies.length > 0) yield* race(...step.bodies.map((body) => this.#run(body)));
+      case "race": {
+        const over = this.#scope("any end");
+        if (step.bodies.length > 0) yield* race(...step.bodies.map((body) => over(this.#run(body))));
         return;
+      }
       case "put":
         yield* this.#queue.put(1);
         this.#put++;
@@ -300,6 +306,29 @@ class World {
       if (isCancelled(error)) throw error;
       this.caught(error);
     }
+  }
+
+  /**
+   * Wraps the coroutines of a group, a gather or a race: once one of them has failed, or ended, none of the others goes on to a
+   * later time without having been asked to end.
+   */
+  #scope(end: "failure" | "any end"): (coroutine: Coroutine<void>) => Coroutine<void> {
+    const { loop } = this;
+    const unexpected = this.#unexpected;
+    let overAt = Number.POSITIVE_INFINITY;
+    return function* (coroutine) {
+      let failed = false;
+      try {
+        yield* coroutine;
+      } catch (error) {
+        failed = !isCancelled(error);
+        throw error;
+      } finally {
+        if (loop.time() > overAt && currentTask().cancelling === 0)
+          unexpected.push(`goes on after the ${end} of another`);
+        if (failed || end === "any end") overAt = Math.min(overAt, loop.time());
+      }
+    };
   }
 
   // An error that becomes a result is a result: gone if the one who asked for it is cancelled when it is there.

@@ -260,6 +260,28 @@ describe.each([
     });
   });
 
+  test("one that is cancelled without having been woken costs nobody else their place", () => {
+    runCleanly(function* () {
+      const queue = make();
+      const order: string[] = [];
+      const tasks = ["a", "b", "c", "d"].map((getter) =>
+        createTask(function* () {
+          yield* queue.get();
+          order.push(getter);
+        }),
+      );
+      yield* turns();
+      tasks[1]?.cancel();
+      queue.putNowait(1);
+      for (let i = 0; i < 2; i++) {
+        yield* turns();
+        queue.putNowait(1);
+      }
+      yield* turns();
+      expect(order).toEqual(["a", "c", "d"]);
+    });
+  });
+
   test("a coroutine that is closed while it waits leaves the line, and passes on a wake-up that it got", () => {
     runCleanly(function* () {
       const queue = make({ maxSize: 1 });

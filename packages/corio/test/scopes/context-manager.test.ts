@@ -7,7 +7,7 @@ import { withCode } from "../support/with-code.js";
 const log: string[] = [];
 const logged = (): string[] => log.splice(0);
 
-const connection = contextManager(function* connection(url: string, cleanup = 0) {
+const connection = contextManager(function* connection(url: string, cleanup: number = 0) {
   yield* sleep(1);
   log.push(`open ${url}`);
   try {
@@ -109,7 +109,7 @@ describe("contextManager", () => {
       yield;
       log.push("exit");
     });
-    runCleanly(() => within(bare(), (value) => void log.push(`body ${value}`)));
+    runCleanly(() => within(bare(), (value) => void log.push(`body ${String(value)}`)));
     expect(logged()).toEqual(["enter", "body undefined", "exit"]);
   });
 
@@ -224,7 +224,7 @@ describe("contextManager", () => {
     runCleanly(function* () {
       const whole = within(transaction(), () => new Future<void>());
       whole.next();
-      whole.return(undefined as never);
+      whole.return(undefined);
       yield* sleep(0);
     });
     expect(logged()).toEqual(["roll back"]);
@@ -253,7 +253,10 @@ describe("contextManager", () => {
         }
       });
       runCleanly(function* () {
-        const code = { code: "ERR_CORIO_YIELDED_TWICE", message: expect.stringMatching(/^twice yielded a second time/) };
+        const code = {
+          code: "ERR_CORIO_YIELDED_TWICE",
+          message: expect.stringMatching(/^twice yielded a second time/),
+        };
         expect(yield* thrownBy(within(twice(), () => "body"))).toMatchObject(code);
         expect(now()).toBe(5);
       });

@@ -1,4 +1,14 @@
-import { type Coroutine, createTask, ExitStack, Future, isCancelled, Lock, type Manager, sleep, within } from "corio";
+import {
+  type Coroutine,
+  createTask,
+  ExitStack,
+  type Future,
+  isCancelled,
+  Lock,
+  type Manager,
+  sleep,
+  within,
+} from "corio";
 import { describe, expect, test } from "vitest";
 import { failing, forever, later, thrownBy } from "../support/later.js";
 import { runCleanly } from "../support/run-cleanly.js";
@@ -29,7 +39,10 @@ function leaving(log: string[], how: "swallow" | "pass" | Error): Manager<void> 
 }
 
 /** What comes out of a stack of such managers, and what each of them saw. */
-function* outcome(managers: ("swallow" | "pass" | Error)[], body?: Error): Coroutine<[seen: string[], thrown: unknown]> {
+function* outcome(
+  managers: ("swallow" | "pass" | Error)[],
+  body?: Error,
+): Coroutine<[seen: string[], thrown: unknown]> {
   const seen: string[] = [];
   try {
     const result = yield* within(new ExitStack(), function* (stack) {

@@ -34,7 +34,7 @@ describe("TaskGroup", () => {
         yield* sleep(5);
         return tasks;
       });
-      expect(result.map((task) => task.result())).toEqual(["a", "b"]);
+      expect(result?.map((task) => task.result())).toEqual(["a", "b"]);
       expect(now()).toBe(30);
     });
   });
@@ -93,12 +93,12 @@ describe("TaskGroup", () => {
     runCleanly(function* () {
       const log: string[] = [];
       yield* within(new TaskGroup(), function* (group) {
-        getRunningLoop().callLater(5, () =>
+        getRunningLoop().callLater(5, () => {
           group.createTask(function* () {
             yield* sleep(5);
             log.push("from a callback");
-          }),
-        );
+          });
+        });
         yield* sleep(6);
       });
       expect(log).toEqual(["from a callback"]);
@@ -128,7 +128,11 @@ describe("TaskGroup", () => {
             yield* forever(log, "body", 10);
           }),
         );
-        expect(thrown).toMatchObject({ name: "ExceptionGroup", message: "unhandled errors in a TaskGroup", errors: [bad] });
+        expect(thrown).toMatchObject({
+          name: "ExceptionGroup",
+          message: "unhandled errors in a TaskGroup",
+          errors: [bad],
+        });
         expect([now(), currentTask().cancelling]).toEqual([25, 0]);
         expect((thrown as Error).cause).toBeUndefined();
       });
@@ -751,7 +755,9 @@ describe("TaskGroup", () => {
         });
         expect(yield* thrownBy(new TaskGroup().exit())).toMatchObject({ code: "ERR_CORIO_TASK_GROUP_STATE" });
       });
-      expect(() => new TaskGroup().enter()).toThrow(withCode("OUTSIDE_TASK", /^TaskGroup should be used inside a task/));
+      expect(() => new TaskGroup().enter()).toThrow(
+        withCode("OUTSIDE_TASK", /^TaskGroup should be used inside a task/),
+      );
     });
   });
 });

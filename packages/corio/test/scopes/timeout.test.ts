@@ -106,7 +106,9 @@ describe("timeout", () => {
   test("timeoutAt is up at a point on the loop's clock", () => {
     runCleanly(function* () {
       yield* sleep(5);
-      expect(yield* thrownBy(within(timeoutAt(12), () => forever()))).toMatchObject({ message: "timed out after 7 ms" });
+      expect(yield* thrownBy(within(timeoutAt(12), () => forever()))).toMatchObject({
+        message: "timed out after 7 ms",
+      });
       expect(now()).toBe(12);
       const past = yield* thrownBy(within(timeoutAt(3), () => forever()));
       expect(past).toMatchObject({ message: "timed out after 0 ms" });
@@ -224,7 +226,9 @@ describe("timeout", () => {
           }),
         );
         expect(error).toBeInstanceOf(ExceptionGroup);
-        expect((error as ExceptionGroup).errors).toMatchObject([{ message: "cleanup", cause: { name: "TimeoutError" } }]);
+        expect((error as ExceptionGroup).errors).toMatchObject([
+          { message: "cleanup", cause: { name: "TimeoutError" } },
+        ]);
       });
     });
   });
@@ -350,7 +354,9 @@ describe("timeout", () => {
     test("NaN and undefined are refused where it is called", () => {
       expect(() => timeout(Number.NaN)).toThrow(withCode("MILLISECONDS"));
       expect(() => timeoutAt(Number.NaN)).toThrow(withCode("MILLISECONDS"));
-      expect(() => timeout(undefined as never)).toThrow(withCode("MILLISECONDS", /or null for no limit, not undefined/));
+      expect(() => timeout(undefined as never)).toThrow(
+        withCode("MILLISECONDS", /or null for no limit, not undefined/),
+      );
       expect(() => timeout("5" as never)).toThrow(withCode("MILLISECONDS"));
     });
 

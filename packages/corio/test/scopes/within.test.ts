@@ -20,16 +20,20 @@ import { runVirtuallyWithPromises } from "../support/virtual-loop.js";
 import { withCode } from "../support/with-code.js";
 
 /** Notes in a log when it is entered and left, and with what. */
-function noting<T>(log: string[], value: T, { enter = 0, exit = 0 } = {}): Manager<T> & { exit(error: unknown): Coroutine<void> } {
+function noting<T>(
+  log: string[],
+  value: T,
+  { enter = 0, exit = 0 } = {},
+): Manager<T> & { exit(error: unknown): Coroutine<void> } {
   return {
     *enter() {
       if (enter > 0) yield* sleep(enter);
-      log.push(`enter ${value}`);
+      log.push(`enter ${String(value)}`);
       return value;
     },
     *exit(error) {
       if (exit > 0) yield* sleep(exit);
-      log.push(`exit ${value}${error === undefined ? "" : ` with ${(error as Error).message}`}`);
+      log.push(`exit ${String(value)}${error === undefined ? "" : ` with ${(error as Error).message}`}`);
     },
   };
 }
@@ -102,7 +106,12 @@ describe("within", () => {
 
   test("enters and leaves locks, semaphores, conditions, groups and timeouts", () => {
     runCleanly(function* () {
-      const [lock, semaphore, bounded, condition] = [new Lock(), new Semaphore(2), new BoundedSemaphore(1), new Condition()];
+      const [lock, semaphore, bounded, condition] = [
+        new Lock(),
+        new Semaphore(2),
+        new BoundedSemaphore(1),
+        new Condition(),
+      ];
       yield* within(lock, semaphore, bounded, condition, new TaskGroup(), timeout(10), function* () {
         expect([lock.locked, semaphore.value, bounded.value, condition.locked]).toEqual([true, 1, 0, true]);
         yield* sleep(1);
@@ -381,7 +390,7 @@ describe("within", () => {
         });
         whole.next();
         yield* turns(1);
-        whole.return(undefined as never);
+        whole.return(undefined);
         yield* turns(2);
       });
       expect(log).toEqual(["member ended"]);
@@ -410,7 +419,9 @@ describe("within", () => {
 
     test("what is no manager is refused before anything is entered", () => {
       const log: string[] = [];
-      expect(() => within(noting(log, "a"), {} as never, () => {})).toThrow(withCode("MANAGER", /enter\(\) and exit\(error\)/));
+      expect(() => within(noting(log, "a"), {} as never, () => {})).toThrow(
+        withCode("MANAGER", /enter\(\) and exit\(error\)/),
+      );
       expect(() => within(null as never, () => {})).toThrow(withCode("MANAGER"));
       expect(() => within({ enter: () => {} } as never, () => {})).toThrow(withCode("MANAGER"));
       expect(log).toEqual([]);
@@ -420,6 +431,8 @@ describe("within", () => {
       const opening = later(1, new Lock());
       expect(() => within(opening as never, () => {})).toThrow(withCode("MANAGER", /within\(yield\* open\(\), …\)/));
       expect(opening.next().done).toBe(true);
+      const disposable = Object.assign(later(1, 1), { [Symbol.dispose]: () => {} });
+      expect(() => within(disposable as never, () => {})).toThrow(withCode("MANAGER"));
     });
   });
 });

@@ -12,6 +12,11 @@ export function heldBy(loop: EventLoop): { timers: number; callbacks: number; un
   return { timers: _timers.size, callbacks: _ready.length, unretrieved: _unretrieved.size };
 }
 
+/** How many callbacks a future has. */
+export function callbacksOf(future: Future<unknown>): number {
+  return [(future as unknown as { _callbacks: unknown })._callbacks ?? []].flat().length;
+}
+
 /** Reports what nobody retrieved, as the end of a run does. */
 export function reportLost(loop: EventLoop): void {
   (loop as unknown as { _reportLost(): void })._reportLost();

@@ -153,6 +153,22 @@ describe("Barrier", () => {
     });
   });
 
+  test("who comes after a reset and before those who are sent away have gone does not complete their round", () => {
+    runCleanly(function* () {
+      const barrier = new Barrier(3);
+      const tasks = [createTask(barrier.wait()), createTask(barrier.wait())];
+      yield* turns();
+      yield* barrier.reset();
+      const late = createTask(barrier.wait(), { eagerStart: true });
+      expect(barrier.state).toBe("resetting");
+      for (const task of tasks) expect(yield* thrownBy(task)).toMatchObject({ name: "BrokenBarrierError" });
+      yield* turns();
+      expect([late.done, look(barrier)]).toEqual([false, { state: "filling", waiting: 1, count: 1, broken: false }]);
+      late.cancel();
+      yield* turns();
+    });
+  });
+
   test("reset with nobody at it changes nothing", () => {
     runCleanly(function* () {
       const barrier = new Barrier(2);

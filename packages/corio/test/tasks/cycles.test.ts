@@ -28,7 +28,7 @@ describe("tasks that wait for each other in a circle", () => {
       yield* sleep(1);
       return tasks.map((task) => [task.cancelled, task.cancelReason]);
     });
-    expect(result).toEqual(Array(size).fill([true, "enough"]));
+    expect(result).toEqual(Array.from({ length: size }, () => [true, "enough"]));
   });
 
   test("are a deadlock, whose message names each, and the run ends", async () => {

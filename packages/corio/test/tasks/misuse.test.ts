@@ -187,6 +187,7 @@ describe("futures as iterables", () => {
       expect(() => [...waits()]).toThrow(withCode("ITERATED"));
       // one that is driven by hand, and given up
       waits().next();
+      yield;
       const task = createTask(waits());
       getRunningLoop().callLater(1, () => future.setResult("value"));
       return [yield* future, yield* task];

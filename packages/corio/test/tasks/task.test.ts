@@ -167,7 +167,7 @@ describe("the name of a task", () => {
     expect(task.name).toBe("");
     task.name = "renamed";
     expect(task.name).toBe("renamed");
-    task.name = 5 as unknown as string;
+    task.name = 5;
     expect(task.name).toBe("5");
   });
 });

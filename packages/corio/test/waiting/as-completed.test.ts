@@ -4,9 +4,9 @@ import {
   createTask,
   Future,
   gather,
-  getRunningLoop,
   isCancelled,
   sleep,
+  type Task,
   TimeoutError,
   until,
   waitFor,
@@ -21,7 +21,8 @@ describe("asCompleted", () => {
   test("gives the results as they come, the fastest first", () => {
     runCleanly(function* () {
       const results: [string, number][] = [];
-      for (const next of asCompleted([later(30, "c"), later(10, "a"), later(20, "b")])) results.push([yield* next, now()]);
+      for (const next of asCompleted([later(30, "c"), later(10, "a"), later(20, "b")]))
+        results.push([yield* next, now()]);
       expect(results).toEqual([
         ["a", 10],
         ["b", 20],
@@ -87,7 +88,9 @@ describe("asCompleted", () => {
   test("takeFuture gives a failed future without throwing its error", () => {
     runCleanly(function* () {
       const bad = createTask(failing(1, new Error("bad")));
-      const next = asCompleted([bad]).takeFuture() as NonNullable<ReturnType<ReturnType<typeof asCompleted>["takeFuture"]>>;
+      const next = asCompleted([bad]).takeFuture() as NonNullable<
+        ReturnType<ReturnType<typeof asCompleted>["takeFuture"]>
+      >;
       expect((yield* next) === bad).toBe(true);
       expect(bad.exception()).toEqual(new Error("bad"));
     });
@@ -95,7 +98,8 @@ describe("asCompleted", () => {
 
   test("for await in plain async code gives the futures", async () => {
     const { result } = await runVirtuallyWithPromises(function* () {
-      const [slow, quick] = [createTask(later(20, "slow")), createTask(failing(10, new Error("quick")))];
+      const slow: Task<string> = createTask(later(20, "slow"));
+      const quick: Task<string> = createTask(failing(10, new Error("quick")));
       async function consume(): Promise<unknown[]> {
         const seen: unknown[] = [];
         for await (const future of asCompleted([slow, quick])) {
@@ -129,13 +133,13 @@ describe("asCompleted", () => {
 
   test("what was there before the time was up can still be taken after it", () => {
     runCleanly(function* () {
-      const completed = asCompleted([later(5, "quick"), forever()], { timeout: 10 });
+      const never = new Future<string>();
+      const completed = asCompleted([later(5, "quick"), never], { timeout: 10 });
       yield* sleep(20);
       const [first, second] = completed;
       expect(yield* first as NonNullable<typeof first>).toBe("quick");
       expect(yield* thrownBy(second as NonNullable<typeof second>)).toBeInstanceOf(TimeoutError);
-      for (const task of getRunningLoop()._tasks) if (task.waitingFor !== undefined) task.cancel();
-      yield* turns();
+      never.cancel();
     });
   });
 

@@ -1,4 +1,15 @@
-import { type Awaitable, createTask, Future, getRunningLoop, isCancelled, race, shield, sleep, TimeoutError, waitFor } from "corio";
+import {
+  type Awaitable,
+  createTask,
+  Future,
+  getRunningLoop,
+  isCancelled,
+  race,
+  shield,
+  sleep,
+  TimeoutError,
+  waitFor,
+} from "corio";
 import { describe, expect, test } from "vitest";
 import { failing, forever, later, now, thrownBy } from "../support/later.js";
 import { runCleanly, turns } from "../support/run-cleanly.js";

@@ -217,7 +217,8 @@ describe("retry", () => {
       for (const options of [{ delay: -1 }, { factor: -1 }, { maxDelay: Number.NaN }, { delay: Number.NaN }]) {
         expect(() => retry(make, options)).toThrow(withCode("RETRY_DELAY"));
       }
-      for (const jitter of [-0.1, 1.1, Number.NaN]) expect(() => retry(make, { jitter })).toThrow(withCode("RETRY_JITTER"));
+      for (const jitter of [-0.1, 1.1, Number.NaN])
+        expect(() => retry(make, { jitter })).toThrow(withCode("RETRY_JITTER"));
     });
   });
 });

@@ -1,5 +1,6 @@
 import { createTask, Future, getRunningLoop, isCancelled, shield, sleep, waitFor } from "corio";
 import { describe, expect, test } from "vitest";
+import { callbacksOf } from "../support/internals.js";
 import { failing, later, now, thrownBy } from "../support/later.js";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 import { runVirtually } from "../support/virtual-loop.js";
@@ -81,7 +82,7 @@ describe("shield", () => {
         outer.cancel();
         yield* sleep(0);
       }
-      expect(inner._callbacks).toBeUndefined();
+      expect(callbacksOf(inner)).toBe(0);
     });
   });
 

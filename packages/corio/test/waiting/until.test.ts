@@ -211,7 +211,9 @@ describe("until of a function", () => {
       );
       const broken = until(
         (signal) =>
-          new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("broken while aborting")))),
+          new Promise((_resolve, reject) =>
+            signal.addEventListener("abort", () => reject(new Error("broken while aborting"))),
+          ),
       );
       abortError.cancel("why");
       broken.cancel("why");

@@ -1,5 +1,6 @@
 import { createTask, Future, getRunningLoop, isCancelled, sleep, TimeoutError, waitFor } from "corio";
 import { describe, expect, test } from "vitest";
+import { callbacksOf } from "../support/internals.js";
 import { failing, forever, later, now, thrownBy } from "../support/later.js";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 import { runVirtuallyWithPromises } from "../support/virtual-loop.js";
@@ -100,7 +101,7 @@ describe("waitFor", () => {
       });
       yield* turns(1);
       expect(yield* thrownBy(waitFor(bad, 0))).toEqual(new Error("in cleanup"));
-      expect(bad._callbacks).toBeUndefined();
+      expect(callbacksOf(bad)).toBe(0);
     });
   });
 

@@ -1,5 +1,6 @@
 import { createTask, Future, getRunningLoop, isCancelled, type ReturnWhen, wait } from "corio";
 import { describe, expect, test } from "vitest";
+import { callbacksOf } from "../support/internals.js";
 import { failing, forever, later, now, thrownBy } from "../support/later.js";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 import { withCode } from "../support/with-code.js";
@@ -74,7 +75,11 @@ describe("wait", () => {
 
   test("FIRST_EXCEPTION ends with the first error", () => {
     runCleanly(function* () {
-      const [good, bad, slow] = [createTask(later(1, 1)), createTask(failing(5, new Error("bad"))), createTask(later(50, 2))];
+      const [good, bad, slow] = [
+        createTask(later(1, 1)),
+        createTask(failing(5, new Error("bad"))),
+        createTask(later(50, 2)),
+      ];
       const { done, pending } = yield* wait([slow, bad, good], { returnWhen: "FIRST_EXCEPTION" });
       expect([done.has(good), done.has(bad), pending.has(slow), now()]).toEqual([true, true, true, 5]);
       bad.exception();
@@ -94,7 +99,9 @@ describe("wait", () => {
 
   test("FIRST_EXCEPTION without an error waits for all", () => {
     runCleanly(function* () {
-      const { done } = yield* wait([createTask(later(1, 1)), createTask(later(5, 2))], { returnWhen: "FIRST_EXCEPTION" });
+      const { done } = yield* wait([createTask(later(1, 1)), createTask(later(5, 2))], {
+        returnWhen: "FIRST_EXCEPTION",
+      });
       expect([done.size, now()]).toEqual([2, 5]);
     });
   });
@@ -102,17 +109,16 @@ describe("wait", () => {
   test("leaves no callback behind: ended, timed out or cancelled", () => {
     runCleanly(function* () {
       const longLived = new Future<void>();
-      const callbacks = (): number => [longLived._callbacks ?? []].flat().length;
       for (let i = 0; i < 10; i++) {
         yield* wait([longLived, createTask(later(0, 1))], { returnWhen: "FIRST_COMPLETED" });
         yield* wait([longLived], { timeout: 1 });
         const waiting = createTask(wait([longLived]));
         yield* turns(1);
-        expect(callbacks()).toBe(1);
+        expect(callbacksOf(longLived)).toBe(1);
         waiting.cancel();
         yield* thrownBy(waiting);
       }
-      expect(callbacks()).toBe(0);
+      expect(callbacksOf(longLived)).toBe(0);
       expect(longLived.awaitedBy.size).toBe(0);
     });
   });
