@@ -1,5 +1,8 @@
 // Runs the benchmarks: `npm run bench`. What each row is, and the options, stand in README.md.
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { contest, measure } from "./harness/contest.mjs";
 import { describeMachine, findPython, machineLine } from "./harness/machine.mjs";
@@ -62,10 +65,13 @@ const failures = [
 ];
 if (failures.length > 0) console.log(`failed:\n  ${failures.join("\n  ")}\n`);
 
-const json = `${JSON.stringify({ machine, rounds, effort, results, echo }, null, 2)}\n`;
+const fourDigits = (/** @type {string} */ _, /** @type {unknown} */ value) =>
+  typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+const json = `${JSON.stringify({ machine, rounds, effort, results, echo }, fourDigits, 2)}\n`;
 const target = new URL(partial ? ".cache/results.json" : "results.json", import.meta.url);
 mkdirSync(new URL(".cache/", import.meta.url), { recursive: true });
 writeFileSync(target, json);
+if (!partial) format(target);
 if (options.write) writeReadme();
 
 const late = results.filter(missed).map(({ id }) => id);
@@ -109,6 +115,12 @@ function writeReadme() {
   if (after === undefined) throw new Error("README.md has no <!-- results --> … <!-- end of results -->");
   const tables = `${markdownTable(resultHead, table)}\n\n${markdownTable(echoHead, echo.map(echoLine))}`;
   writeFileSync(file, `${before}\n${line}. Medians of ${rounds} rounds.\n\n${tables}\n\n${after}`);
+}
+
+/** As the repository has it. @param {URL} file */
+function format(file) {
+  const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
+  execFileSync(process.execPath, [biome, "format", "--write", fileURLToPath(file)], { stdio: "ignore" });
 }
 
 /** @param {string} [what] */

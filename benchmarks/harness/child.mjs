@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
  * @typedef {{ warmUpMs: number, batchMs: number, batches: number }} Effort
  * @typedef {{ kind: Kind, file: string, parameters?: unknown, n?: number, effort: Effort }} Job
  * @typedef {"speed" | "cpu" | "heap" | "leak" | "size" | "echo"} Kind
- * @typedef {{ value: number, n: number, result: unknown }} Batch
+ * @typedef {{ value: number, wall?: number, n: number, result: unknown }} Batch
  * @typedef {{ batches: Batch[] } | { value: unknown }} Outcome
  */
 
@@ -16,33 +16,38 @@ const gc = /** @type {() => void} */ (globalThis.gc);
 const program = await import(pathToFileURL(job.file).href);
 const { effort, parameters } = job;
 
+/** @param {number} n */
+async function timed(n) {
+  const start = performance.now();
+  const before = process.cpuUsage();
+  const result = await program.work(n, parameters);
+  const { user, system } = process.cpuUsage(before);
+  return { cpuMs: (user + system) / 1000, wallMs: performance.now() - start, result };
+}
+
 /**
- * Nanoseconds of wall time per operation. Nothing forces a garbage collection in between: one that finds no live object of
- * a class also drops what the JIT learned of it, and no program asks for that.
- * The warm-up also finds how many operations fill a batch, unless the case
- * says how many there have to be.
+ * Nanoseconds of CPU time per operation, all threads of the process. Nothing that is measured here waits for anything, so
+ * on a machine that does nothing else it is the wall time, but for what the garbage collector does on other cores.
+ *
+ * Nothing forces a garbage collection in between: one that finds no live object of a class also drops what the JIT learned
+ * of it, and no program asks for that.
  */
 async function speed() {
   let n = job.n ?? 64;
-  const timed = async () => {
-    const start = performance.now();
-    const result = await program.work(n, parameters);
-    return { ms: performance.now() - start, result };
-  };
   const warm = performance.now() + effort.warmUpMs;
   for (let rounds = 0; ; rounds++) {
-    const { ms } = await timed();
-    const filled = job.n === undefined ? ms >= effort.batchMs / 2 : rounds >= 1;
+    const { cpuMs } = await timed(n);
+    const filled = job.n === undefined ? cpuMs >= effort.batchMs / 2 : rounds >= 1;
     if (filled && performance.now() >= warm) {
-      if (job.n === undefined) n = Math.max(1, Math.round((n * effort.batchMs) / ms));
+      if (job.n === undefined) n = Math.max(1, Math.round((n * effort.batchMs) / cpuMs));
       break;
     }
     if (!filled && job.n === undefined) n *= 2;
   }
   const batches = [];
   for (let i = 0; i < effort.batches; i++) {
-    const { ms, result } = await timed();
-    batches.push({ value: (ms * 1e6) / n, n, result });
+    const { cpuMs, wallMs, result } = await timed(n);
+    batches.push({ value: (cpuMs * 1e6) / n, wall: (wallMs * 1e6) / n, n, result });
   }
   return { batches };
 }
@@ -53,10 +58,8 @@ async function cpu() {
   await program.work(n, parameters);
   const batches = [];
   for (let i = 0; i < Math.min(2, effort.batches); i++) {
-    const before = process.cpuUsage();
-    const result = await program.work(n, parameters);
-    const { user, system } = process.cpuUsage(before);
-    batches.push({ value: (user + system) / 1000, n, result });
+    const { cpuMs, wallMs, result } = await timed(n);
+    batches.push({ value: cpuMs, wall: wallMs, n, result });
   }
   return { batches };
 }

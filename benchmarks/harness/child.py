@@ -18,10 +18,10 @@ else:
 effort = job["effort"]
 
 
-def timed(n, clock):
-    start = clock()
+def timed(n):
+    start, before = time.perf_counter(), time.process_time()
     result = run(program.work(n))
-    return clock() - start, result
+    return time.process_time() - before, time.perf_counter() - start, result
 
 
 def speed():
@@ -30,27 +30,27 @@ def speed():
     warm = time.perf_counter() + effort["warmUpMs"] / 1000
     rounds = 0
     while True:
-        seconds, _ = timed(n, time.perf_counter)
+        cpu_seconds, _, _ = timed(n)
         rounds += 1
-        filled = rounds > 1 if fixed else seconds >= effort["batchMs"] / 2000
+        filled = rounds > 1 if fixed else cpu_seconds >= effort["batchMs"] / 2000
         if filled and time.perf_counter() >= warm:
             break
         if not filled and not fixed:
             n *= 2
     if not fixed:
-        n = max(1, round(n * effort["batchMs"] / 1000 / seconds))
-    return [batch(n, time.perf_counter, 1e9 / n) for _ in range(effort["batches"])]
+        n = max(1, round(n * effort["batchMs"] / 1000 / cpu_seconds))
+    return [batch(n, 1e9 / n) for _ in range(effort["batches"])]
 
 
 def cpu():
     n = job["n"]
-    timed(n, time.process_time)
-    return [batch(n, time.process_time, 1e3) for _ in range(min(2, effort["batches"]))]
+    timed(n)
+    return [batch(n, 1e3) for _ in range(min(2, effort["batches"]))]
 
 
-def batch(n, clock, factor):
-    seconds, result = timed(n, clock)
-    return {"value": seconds * factor, "n": n, "result": result}
+def batch(n, factor):
+    cpu_seconds, wall_seconds, result = timed(n)
+    return {"value": cpu_seconds * factor, "wall": wall_seconds * factor, "n": n, "result": result}
 
 
 print("\n" + json.dumps({"batches": {"speed": speed, "cpu": cpu}[job["kind"]]()}))

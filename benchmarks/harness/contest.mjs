@@ -6,7 +6,7 @@ import { corio } from "../rows.mjs";
  * @typedef {import("../rows.mjs").Row} Row
  * @typedef {import("../rows.mjs").Contender} Contender
  * @typedef {{ command: string, uvloop: string | undefined } | undefined} Python
- * @typedef {{ who: string, label: string, atMost?: number, rounds: number[], median?: number, problem?: string }} Score
+ * @typedef {{ who: string, label: string, atMost?: number, rounds: number[], walls: number[], median?: number, wall?: number, problem?: string }} Score
  * @typedef {{ id: string, work: string, unit: string, limit?: number, subject: Score, peers: (Score & Ratio)[] }} Result
  * @typedef {{ ratio?: number, ratios?: number[] }} Ratio
  */
@@ -38,13 +38,17 @@ export async function contest(row, { rounds, effort, python }) {
       if (score.problem) continue;
       try {
         const outcome = await measure(row.cases ?? row.id, contender, { ...row, effort }, python);
-        score.rounds.push("value" in outcome ? Number(outcome.value) : settle(row, outcome.batches));
+        if ("value" in outcome) score.rounds.push(Number(outcome.value));
+        else settle(row, outcome.batches, score);
       } catch (error) {
         score.problem = /** @type {Error} */ (error).message;
       }
     }
   }
-  for (const { score } of [subject, ...peers]) if (score.rounds.length > 0) score.median = median(score.rounds);
+  for (const { score } of [subject, ...peers]) {
+    if (score.rounds.length > 0) score.median = median(score.rounds);
+    if (score.walls.length > 0) score.wall = median(score.walls);
+  }
   return {
     id: row.id,
     work: row.work,
@@ -58,15 +62,17 @@ export async function contest(row, { rounds, effort, python }) {
 /** @param {Contender} contender */
 function score(contender) {
   const { who, label, atMost } = contender;
-  return { contender, score: /** @type {Score} */ ({ who, label, ...(atMost && { atMost }), rounds: [] }) };
+  return { contender, score: /** @type {Score} */ ({ who, label, ...(atMost && { atMost }), rounds: [], walls: [] }) };
 }
 
-/** @param {Row} row @param {import("./child.mjs").Batch[]} batches */
-function settle({ expect }, batches) {
+/** @param {Row} row @param {import("./child.mjs").Batch[]} batches @param {Score} score */
+function settle({ expect }, batches, score) {
   for (const { n, result } of batches) {
     if (expect && result !== expect(n)) throw new Error(`came to ${String(result)} where ${expect(n)} is right`);
   }
-  return median(batches.map(({ value }) => value));
+  score.rounds.push(median(batches.map(({ value }) => value)));
+  const walls = batches.flatMap(({ wall }) => (wall === undefined ? [] : wall));
+  if (walls.length > 0) score.walls.push(median(walls));
 }
 
 /** @param {Score} ours @param {Score} theirs @returns {Ratio} */

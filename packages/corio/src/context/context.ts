@@ -68,7 +68,7 @@ export class Context {
 }
 
 /** @internal */
-export function contextOf(values: Values): Context {
+function contextOf(values: Values): Context {
   const context = new Context();
   context._values = values;
   return context;

@@ -191,8 +191,9 @@ export class Future<T> implements PromiseLike<T> {
     if (arguments.length === 0) throw iterated();
     const { task } = running;
     if (this._state === PENDING) {
-      if (this._asked === running.step) throw iterated();
-      this._asked = running.step;
+      const again = this._asked === running.step;
+      this._asked = again ? -1 : running.step;
+      if (again) throw iterated();
       if (task !== undefined) this.loop._observer?.waits(task);
       return { done: false, value: this };
     }

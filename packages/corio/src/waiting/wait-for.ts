@@ -47,7 +47,7 @@ function* takeNow<T>(awaitable: Awaitable<T>, ms: number): Coroutine<T> {
 }
 
 /** @internal Cancels a future and waits until it is done, whatever comes of it. */
-export function* cancelAndWait(future: Future<unknown>): Coroutine<void> {
+function* cancelAndWait(future: Future<unknown>): Coroutine<void> {
   const ended = new Future<void>({ loop: future.loop });
   const end = (): void => {
     if (!ended.done) ended.setResult();

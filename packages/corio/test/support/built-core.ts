@@ -10,7 +10,7 @@ const compiler = fileURLToPath(new URL("../../../../node_modules/typescript/bin/
 const run = promisify(execFile);
 
 /** How a program ended. */
-export interface Ended {
+interface Ended {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;

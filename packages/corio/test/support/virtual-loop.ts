@@ -2,7 +2,7 @@ import { EventLoop, type ExceptionContext, type Future, type Main, ManualHost } 
 import { afterEach } from "vitest";
 
 /** What a loop's reporter was told, or what its exception handler took. */
-export interface Report {
+interface Report {
   readonly kind: "error" | "warn" | "exception";
   readonly message: string;
   /** The exception of an exception handler's context. */

@@ -34,6 +34,21 @@ describe("Lock", () => {
     });
   });
 
+  test("one acquire that waited is not awaited again, which would pass without the lock", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      yield* lock.acquire();
+      const acquiring = lock.acquire();
+      const task = createTask(function* () {
+        yield* acquiring;
+      });
+      yield* turns();
+      lock.release();
+      yield* task;
+      expect(() => acquiring.next()).toThrow(expect.objectContaining({ code: "ERR_CORIO_AWAITED_TWICE" }));
+    });
+  });
+
   test("release without an acquire is refused, and changes nothing", () => {
     const lock = new Lock();
     const misuse = expect.objectContaining({ name: "CorioError", code: "ERR_CORIO_NOT_ACQUIRED" });
