@@ -138,7 +138,11 @@ function* shutDown(loop: EventLoop): Coroutine<void> {
     if (!task.done) yield* endOf(task);
     // an error that the program has seen is not told again
     if (task._state !== FAILED || task._callbacks === undefined) continue;
-    loop.callExceptionHandler({ message: "unhandled exception during run() shutdown", exception: task.exception(), task });
+    loop.callExceptionHandler({
+      message: "unhandled exception during run() shutdown",
+      exception: task.exception(),
+      task,
+    });
   }
   yield* loop.shutdownAsyncGenerators();
   yield* loop.shutdownDefaultExecutor(EXECUTOR_TIMEOUT);
