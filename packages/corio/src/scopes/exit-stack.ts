@@ -43,6 +43,12 @@ export class ExitStack implements Manager<ExitStack> {
   *#enter(manager: Enterable): Coroutine<unknown> {
     const entering = enter(manager);
     const value = isCoroutine(entering) ? yield* entering : entering;
+    if (this.#left) {
+      // the stack was left while this one was entering
+      const leaving = exit(manager, undefined);
+      if (isCoroutine(leaving)) yield* leaving;
+      this.#checkOpen();
+    }
     this.#cleanups.push((error) => exit(manager, error));
     return value;
   }

@@ -117,6 +117,9 @@ export abstract class Leaf<T> implements Resumable {
 
   protected abstract begin(): IteratorResult<unknown, T>;
 
+  /** Called when it is closed, or cancelled, before it began. */
+  protected abandoned(): void {}
+
   /** For `begin()`: hands over to what waits. */
   protected waitIn(rest: Resumable): IteratorResult<unknown, T> {
     this._rest = rest;
@@ -135,12 +138,14 @@ export abstract class Leaf<T> implements Resumable {
   }
 
   throw(error: unknown): IteratorResult<unknown, T> {
+    if (!this._begun) this.abandoned();
     this._begun = true;
     if (this._rest === undefined) throw error;
     return this._resume((rest) => rest.throw(error));
   }
 
   return(value?: unknown): IteratorResult<unknown, T> {
+    if (!this._begun) this.abandoned();
     this._begun = true;
     if (this._rest === undefined) return { done: true, value: value as T };
     return this._resume((rest) => rest.return(value));

@@ -4,7 +4,7 @@ import { getRunningLoop } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import type { TimerHandle } from "../scheduling/handle.js";
 import { WaitQueue } from "../sync/wait-queue.js";
-import { type Awaitable, type Coroutine, closeCoroutine } from "../tasks/coroutine.js";
+import { type Awaitable, closeCoroutine, type Coroutine, Leaf, type Resumable } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
 import { startAll } from "./start-all.js";
 
@@ -66,14 +66,14 @@ export class AsCompleted<T> {
   next(): IteratorResult<Coroutine<T>, undefined> {
     if (this.#left === 0) return { done: true, value: undefined };
     this.#left--;
-    return { done: false, value: this.#result() };
+    return { done: false, value: this.#take(() => this.#result()) };
   }
 
   /** A coroutine of the next future that is done, or `undefined` if all have been taken. */
   takeFuture(): Coroutine<Future<T>> | undefined {
     if (this.#left === 0) return undefined;
     this.#left--;
-    return this.#next();
+    return this.#take(() => this.#next());
   }
 
   /**
@@ -91,6 +91,11 @@ export class AsCompleted<T> {
         return this;
       },
     };
+  }
+
+  // one that is cancelled before it began takes no result either
+  #take<R>(wait: () => Coroutine<R>): Coroutine<R> {
+    return new Taking(wait, () => this.#left++) as unknown as Coroutine<R>;
   }
 
   *#result(): Coroutine<T> {
@@ -128,6 +133,25 @@ export class AsCompleted<T> {
     this.#timedOut = true;
     while (this.#waiting.release());
   };
+}
+
+class Taking<R> extends Leaf<R> {
+  readonly #wait: () => Coroutine<R>;
+  readonly #giveBack: () => void;
+
+  constructor(wait: () => Coroutine<R>, giveBack: () => void) {
+    super();
+    this.#wait = wait;
+    this.#giveBack = giveBack;
+  }
+
+  protected begin(): IteratorResult<unknown, R> {
+    return this.waitIn(this.#wait() as Resumable);
+  }
+
+  protected override abandoned(): void {
+    this.#giveBack();
+  }
 }
 
 // A promise would take the future's result; the object keeps it a future.

@@ -7,6 +7,7 @@ import {
   Lock,
   type Manager,
   sleep,
+  type Task,
   within,
 } from "corio";
 import { describe, expect, test } from "vitest";
@@ -320,6 +321,27 @@ describe("ExitStack", () => {
         expect(() => stack.move()).toThrow(left);
         expect(yield* thrownBy(within(stack, () => {}))).toMatchObject({ code: "ERR_CORIO_EXIT_STACK_LEFT" });
       });
+    });
+
+    test("a manager that another task still enters when the stack is left is left at once", () => {
+      const log: string[] = [];
+      runCleanly(function* () {
+        const stack = new ExitStack();
+        const slow = {
+          *enter(): Coroutine<void> {
+            yield* sleep(10);
+            log.push("entered");
+          },
+          exit: () => void log.push("left"),
+        };
+        const entering = yield* within(stack, function* () {
+          const task = createTask(stack.enter(slow));
+          yield;
+          return { task };
+        });
+        expect(yield* thrownBy(entering?.task as Task<unknown>)).toMatchObject({ code: "ERR_CORIO_EXIT_STACK_LEFT" });
+      });
+      expect(log).toEqual(["entered", "left"]);
     });
 
     test("what is no manager, and what is no function, is refused", () => {

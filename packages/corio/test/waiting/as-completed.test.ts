@@ -1,6 +1,7 @@
 import {
   asCompleted,
   type Awaitable,
+  type Coroutine,
   createTask,
   Future,
   gather,
@@ -175,6 +176,19 @@ describe("asCompleted", () => {
       const results: string[] = [];
       for (const next of completed) results.push(yield* next);
       expect(results).toEqual(["b"]);
+    });
+  });
+
+  test("a next that is cancelled before it began leaves its result to the others", () => {
+    runCleanly(function* () {
+      const completed = asCompleted([later(10, "a"), later(20, "b")]);
+      const first = completed.next().value;
+      const task = createTask(first as Coroutine<string>);
+      task.cancel();
+      expect(isCancelled(yield* thrownBy(task))).toBe(true);
+      const results: string[] = [];
+      for (const next of completed) results.push(yield* next);
+      expect(results).toEqual(["a", "b"]);
     });
   });
 
