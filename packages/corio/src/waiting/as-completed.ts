@@ -146,7 +146,7 @@ class Taking<R> extends Leaf<R> {
   }
 
   protected begin(): IteratorResult<unknown, R> {
-    return this.waitIn(this.#wait() as Resumable);
+    return this.waitIn(this.#wait());
   }
 
   protected override abandoned(): void {
