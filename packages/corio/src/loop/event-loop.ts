@@ -300,6 +300,7 @@ export class EventLoop extends Scheduler {
       try {
         yield* task;
       } catch (exception) {
+        if (!task.done) throw exception; // this coroutine was cancelled, not the generator's
         this.callExceptionHandler({
           message: "an error occurred during closing of an asynchronous generator",
           exception,
