@@ -29,11 +29,11 @@ const { values: options } = parseArgs({
   },
 });
 const partial = options.quick || options.only !== undefined;
-const rounds = Number(options.rounds ?? (options.quick ? 1 : 5));
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 7));
 if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError(`--rounds is a whole number, not ${options.rounds}`);
 if (partial && options.write) throw new Error("--write takes the whole table: leave out --only and --quick");
 
-const effort = options.quick ? { warmUpMs: 100, batchMs: 30, batches: 3 } : { warmUpMs: 300, batchMs: 100, batches: 5 };
+const effort = options.quick ? { warmUpMs: 100, batchMs: 30, batches: 3 } : { warmUpMs: 300, batchMs: 60, batches: 5 };
 const wanted = (/** @type {string} */ name) => options.only?.some((text) => name.includes(text)) ?? true;
 const python = findPython();
 const machine = describeMachine(python);

@@ -24,7 +24,8 @@ export function median(values) {
 }
 
 /**
- * Lets all contenders of a row work in turn (A B C, A B C, …), each time in a new process, and compares the medians.
+ * Lets all contenders of a row work in turn (A B C, A B C, …), each time in a new process, and compares what each took in the same
+ * round: a machine that is slow for some seconds is so for both.
  *
  * @param {Row} row
  * @param {{ rounds: number, effort: import("./child.mjs").Effort, python: Python }} options
@@ -77,10 +78,10 @@ function settle({ expect }, batches, score) {
 
 /** @param {Score} ours @param {Score} theirs @returns {Ratio} */
 function compare(ours, theirs) {
-  if (ours.median === undefined || theirs.median === undefined) return {};
   const pairs = Math.min(ours.rounds.length, theirs.rounds.length);
+  if (pairs === 0) return {};
   const ratios = ours.rounds.slice(0, pairs).map((value, i) => value / /** @type {number} */ (theirs.rounds[i]));
-  return { ratio: ours.median / theirs.median, ratios };
+  return { ratio: median(ratios), ratios };
 }
 
 /**

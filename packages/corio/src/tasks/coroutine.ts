@@ -44,7 +44,7 @@ const GeneratorFunction = Object.getPrototypeOf(function* () {}) as { readonly p
  * @internal For `instanceof`: what a `function*` made. The test costs the same for the coroutines of a thousand functions, where
  * looking up a property would search each one's prototypes.
  */
-const Generated = function Generated() {} as unknown as new () => Coroutine<unknown>;
+export const Generated = function Generated() {} as unknown as new () => Coroutine<unknown>;
 Generated.prototype = GeneratorFunction.prototype;
 
 /**

@@ -13,6 +13,7 @@ import {
   type Coroutine,
   closeCoroutine,
   coroutineOf,
+  Generated,
   HandedOver,
   type Main,
   own,
@@ -95,8 +96,7 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
     try {
       if (loop === undefined) throw noRunningLoop();
       loop._checkOpen();
-      const { awaited, coroutineName = "" } = coroutine as { awaited?: boolean; coroutineName?: string };
-      if (ownerOf(coroutine) !== undefined || awaited) throw awaitedTwice(coroutineName);
+      if (ownerOf(coroutine) !== undefined || wasAwaited(coroutine)) throw awaitedTwice(nameOf(coroutine));
     } catch (error) {
       closeCoroutine(coroutine);
       throw error;
@@ -389,6 +389,15 @@ export class Task<T> extends Future<T> implements Ready, Waiting {
   override _name(): string {
     return this.name;
   }
+}
+
+// A bare generator cannot say whether it was begun; what is looked up on it is searched for in vain, and slowly.
+function wasAwaited(coroutine: Coroutine<unknown>): boolean {
+  return !(coroutine instanceof Generated) && (coroutine as { awaited?: boolean }).awaited === true;
+}
+
+function nameOf(coroutine: Coroutine<unknown>): string {
+  return (coroutine as { coroutineName?: string }).coroutineName ?? "";
 }
 
 interface Extra {
