@@ -71,8 +71,8 @@ const json = `${JSON.stringify({ machine, rounds, effort, results, echo }, fourD
 const target = new URL(partial ? ".cache/results.json" : "results.json", import.meta.url);
 mkdirSync(new URL(".cache/", import.meta.url), { recursive: true });
 writeFileSync(target, json);
-if (!partial) format(target);
 if (options.write) writeReadme();
+if (!partial) format(target);
 
 const late = results.filter(missed).map(({ id }) => id);
 if (late.length > 0) console.log(`aims missed: ${late.join(", ")}`);
@@ -120,7 +120,10 @@ function writeReadme() {
 /** As the repository has it. @param {URL} file */
 function format(file) {
   const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
-  execFileSync(process.execPath, [biome, "format", "--write", fileURLToPath(file)], { stdio: "ignore" });
+  execFileSync(process.execPath, [biome, "format", "--write", fileURLToPath(file)], {
+    cwd: new URL("..", import.meta.url),
+    stdio: "ignore",
+  });
 }
 
 /** @param {string} [what] */

@@ -9,7 +9,7 @@ import { type Ready, ReadyQueue } from "./ready-queue.js";
 import { running } from "./running.js";
 import { type Timer, Timers } from "./timers.js";
 
-// A turn ends after so many callbacks even when the clock does not move: on virtual time it never does.
+// A turn ends after so many callbacks if the clock does not move meanwhile: on virtual time it never does.
 const CALLBACKS_PER_TURN = 16_384;
 // How many callbacks may run between two looks at the clock, as long as all of them are fast.
 const LONGEST_STRIDE = 16;
@@ -302,7 +302,7 @@ export abstract class Scheduler {
         else this._observer.run(entry);
         callbacks--;
         if (--this.#untilLook > 0) continue;
-        this.#look();
+        if (this.#look()) callbacks = CALLBACKS_PER_TURN;
         if ((this.#clock >= end || callbacks < 0) && !this.#stopping) return;
       }
       if (this.#stopping) {
@@ -314,13 +314,16 @@ export abstract class Scheduler {
     }
   }
 
-  #look(): void {
+  /** Looks at the clock. Returns whether it has moved. */
+  #look(): boolean {
     const now = this._host.now();
+    const moved = now > this.#clock;
     const perCallback = (now - this.#clock) / this.#stride;
     this.#clock = now;
     // ten microseconds: so slow that the next sixteen might outlast the budget
     this.#stride = perCallback > 0.01 ? 1 : Math.min(this.#stride * 2, LONGEST_STRIDE);
     this.#untilLook = this.#stride;
+    return moved;
   }
 
   #enqueueDue(): void {

@@ -4,7 +4,7 @@ import { getRunningLoop } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import type { TimerHandle } from "../scheduling/handle.js";
 import { WaitQueue } from "../sync/wait-queue.js";
-import { type Awaitable, closeCoroutine, type Coroutine, Leaf, type Resumable } from "../tasks/coroutine.js";
+import { type Awaitable, closeCoroutine, type Coroutine, Leaf } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
 import { startAll } from "./start-all.js";
 
