@@ -1,14 +1,13 @@
 import { type Context, contexts, enterContext, leaveContext } from "../context/context.js";
-import type { Ready } from "./ready-queue.js";
 import type { Scheduler } from "./scheduler.js";
-import { OUT, type Timer } from "./timers.js";
+import { OUT } from "./timers.js";
 
 /**
  * A callback that a loop is going to call.
  *
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Handle
  */
-export class Handle implements Ready {
+export class Handle {
   /** @internal */
   readonly _loop: Scheduler;
   /** @internal `undefined` once it was cancelled: nothing that it refers to is kept alive. */
@@ -60,7 +59,7 @@ export class Handle implements Ready {
  *
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.TimerHandle
  */
-export class TimerHandle extends Handle implements Timer {
+export class TimerHandle extends Handle {
   /** When it is due, on the loop's clock, in milliseconds. */
   readonly when: number;
   /** @internal */

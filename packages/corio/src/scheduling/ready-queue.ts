@@ -1,4 +1,4 @@
-/** @internal What the ready queue holds: a handle, a task, a timer that is due. `_run` never throws. */
+/** What the ready queue holds: a handle, a task, a timer that is due. `_run` never throws. */
 export interface Ready {
   _run(): void;
 }

@@ -1,6 +1,6 @@
 import type { Ready } from "./ready-queue.js";
 
-/** @internal What waits for a time: a timer handle, a sleep. */
+/** What waits for a time: a timer handle, a sleep. */
 export interface Timer extends Ready {
   /** Its place among timers of the same time, which run in the order in which they were set; or one of the two below. */
   _order: number;

