@@ -31,7 +31,6 @@ export class Context {
    * @throws a `CorioError` if the context is entered already
    */
   run<R>(fn: () => R): R {
-    if (this._entered) throw cannotEnter();
     const outer = contexts.current;
     enterContext(this);
     try {

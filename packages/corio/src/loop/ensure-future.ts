@@ -10,7 +10,7 @@ import {
   type Main,
 } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
-import { futureOf, isThenable } from "../tasks/promise-future.js";
+import { futureOf, isAwaitable, isThenable } from "../tasks/promise-future.js";
 import type { Task, TaskOptions } from "../tasks/task.js";
 import type { EventLoop } from "./event-loop.js";
 
@@ -55,8 +55,7 @@ export function createTask<T>(main: Main<T>, options?: TaskOptions): Task<T> {
 function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
   const found = loop ?? running.loop;
   if (found !== undefined) return found;
-  if (typeof main !== "function" && !isCoroutine(main) && !isThenable(main))
-    refuse("NOT_AWAITABLE", "createTask(main)", main);
+  if (typeof main !== "function" && !isAwaitable(main)) refuse("NOT_AWAITABLE", "createTask(main)", main);
   closeCoroutine(main);
   throw noRunningLoop();
 }
@@ -65,7 +64,7 @@ function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
 export function coroutineFor<T>(main: Main<T>, call: string): Coroutine<T> {
   const coroutine = coroutineOf(main, call);
   if (coroutine !== undefined) return coroutine;
-  if (!(main instanceof Future) && !isThenable(main)) return refuse("NOT_AWAITABLE", call, main);
+  if (!isThenable(main)) return refuse("NOT_AWAITABLE", call, main);
   return awaitIt(main as Awaitable<T>);
 }
 

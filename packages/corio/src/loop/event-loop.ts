@@ -1,4 +1,4 @@
-import { contexts, enterContext, leaveContext, type Context } from "../context/context.js";
+import type { Context } from "../context/context.js";
 import { misuse, typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
 import { keepAsCause } from "../errors/keep-as-cause.js";
@@ -9,18 +9,11 @@ import { platform } from "../hosts/platform.js";
 import type { Handle } from "../scheduling/handle.js";
 import { Scheduler } from "../scheduling/scheduler.js";
 import { refuse } from "../tasks/brand.js";
-import {
-  type Awaitable,
-  type Coroutine,
-  closeCoroutine,
-  isCoroutine,
-  isCoroutineFunction,
-  type Main,
-} from "../tasks/coroutine.js";
+import { type Awaitable, type Coroutine, closeCoroutine, isCoroutineFunction, type Main } from "../tasks/coroutine.js";
 import { atRunEnd } from "../tasks/at-run-end.js";
 import type { TaskFactory } from "../tasks/eager.js";
 import { DONE, FAILED, Future, rejectThens } from "../tasks/future.js";
-import { futureOf, isThenable, settleLike } from "../tasks/promise-future.js";
+import { futureOf, isAwaitable, isThenable, settleLike } from "../tasks/promise-future.js";
 import { Task, type TaskOptions } from "../tasks/task.js";
 import { TaskList } from "../tasks/task-list.js";
 import type { UnretrievedError } from "../tasks/unretrieved.js";
@@ -197,7 +190,7 @@ export class EventLoop extends Scheduler {
     awaitable: Awaitable<T>,
     options: { deadlock?: boolean | undefined; cleanup?: boolean } = {},
   ): Future<Awaited<T>> {
-    if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
+    if (!isAwaitable(awaitable)) {
       refuse("NOT_AWAITABLE", "the loop runs an awaitable", awaitable);
     }
     try {
@@ -380,7 +373,11 @@ export class EventLoop extends Scheduler {
     const handler = this.#exceptionHandler;
     try {
       if (handler === undefined) this.defaultExceptionHandler(context);
-      else runIn(contextOf(context), () => handler(this, context));
+      else {
+        const own = contextOf(context);
+        if (own === undefined || own._entered) handler(this, context);
+        else own.run(() => handler(this, context));
+      }
     } catch (exception) {
       if (handler !== undefined) {
         try {
@@ -449,15 +446,4 @@ class RunFuture<T> extends Future<T> {
 function contextOf({ task, future, handle }: ExceptionContext): Context | undefined {
   const thing = (task ?? future ?? handle) as { context?: Context; _context?: Context } | undefined;
   return thing?.context ?? thing?._context;
-}
-
-function runIn(context: Context | undefined, fn: () => void): void {
-  if (context === undefined || context._entered) return fn();
-  const outer = contexts.current;
-  enterContext(context);
-  try {
-    fn();
-  } finally {
-    leaveContext(context, outer);
-  }
 }

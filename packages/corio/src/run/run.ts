@@ -31,24 +31,18 @@ export function run<T>(main: Main<T>, options: RunOptions = {}): Promise<Awaited
   const whole = runner._start(main, { signal });
   return new Promise((resolve, reject) => {
     // callbacks of futures instead of promises: who drives the host by hand needs no reactions for it to go on
-    whole._addCallback({
-      _awaiter: undefined,
-      _futureDone: () => {
-        const closing = runner._startClosing() as Future<void>;
-        closing._addCallback({
-          _awaiter: undefined,
-          _futureDone: () => {
-            const byAbort = signal?.aborted && (whole.cancelled || isAbort(whole, signal.reason));
-            try {
-              const result = whole.result();
-              closing.result();
-              resolve(result);
-            } catch (error) {
-              reject(byAbort ? signal.reason : error);
-            }
-          },
-        });
-      },
+    whole._whenDone(() => {
+      const closing = runner._startClosing() as Future<void>;
+      closing._whenDone(() => {
+        const byAbort = signal?.aborted && (whole.cancelled || isAbort(whole, signal.reason));
+        try {
+          const result = whole.result();
+          closing.result();
+          resolve(result);
+        } catch (error) {
+          reject(byAbort ? signal.reason : error);
+        }
+      });
     });
   });
 }

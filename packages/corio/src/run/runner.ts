@@ -6,7 +6,7 @@ import { insideLoop } from "../scheduling/scheduler.js";
 import { running } from "../scheduling/running.js";
 import type { AbortSignalLike } from "../tasks/abort-signal.js";
 import { type Coroutine, closeCoroutine, type Main } from "../tasks/coroutine.js";
-import { FAILED, type Future, PENDING } from "../tasks/future.js";
+import { FAILED, type Future } from "../tasks/future.js";
 import { settleLike } from "../tasks/promise-future.js";
 import type { Task } from "../tasks/task.js";
 
@@ -116,12 +116,9 @@ export class Runner implements AsyncDisposable {
     this.#closed = true;
     const closed = loop.createFuture<void>();
     const cleanup = loop.start(shutDown(loop), { deadlock: this.#options.deadlock, cleanup: true });
-    cleanup._addCallback({
-      _awaiter: undefined,
-      _futureDone: () => {
-        if (closed._state === PENDING) settleLike(closed, cleanup);
-        loop.close();
-      },
+    cleanup._whenDone(() => {
+      settleLike(closed, cleanup); // which leaves one that is done as it is
+      loop.close();
     });
     return closed;
   }
@@ -151,8 +148,7 @@ function* shutDown(loop: EventLoop): Coroutine<void> {
 /** Waits for a task without taking its result, or its error, from those whom it concerns. */
 function* endOf(task: Task<unknown>): Coroutine<void> {
   const ended = task.loop.createFuture<void>();
-  const waiting = { _awaiter: undefined, _futureDone: () => ended.setResult() };
-  task._addCallback(waiting);
+  const waiting = task._whenDone(() => ended.setResult());
   try {
     yield* ended;
   } finally {

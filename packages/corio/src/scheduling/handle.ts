@@ -1,4 +1,4 @@
-import { type Context, contexts, enterContext, leaveContext } from "../context/context.js";
+import type { Context } from "../context/context.js";
 import type { Scheduler } from "./scheduler.js";
 import { OUT } from "./timers.js";
 
@@ -36,20 +36,14 @@ export class Handle {
   _run(): void {
     const callback = this._callback;
     if (callback === undefined) return;
-    const outer = contexts.current;
-    let entered = false;
     try {
-      enterContext(this._context);
-      entered = true;
-      callback();
+      this._context.run(callback);
     } catch (exception) {
       this._loop.callExceptionHandler({
         message: `Exception in callback ${callback.name || "(anonymous)"}`,
         exception,
         handle: this,
       });
-    } finally {
-      if (entered) leaveContext(this._context, outer);
     }
   }
 }

@@ -22,6 +22,9 @@ export type Coroutine<T> = Generator<Suspension, T, void>;
 /** Everything that can be waited for: a coroutine, a future, a task, a promise. */
 export type Awaitable<T> = Coroutine<T> | Future<T> | PromiseLike<T>;
 
+/** What waiting for an awaitable gives. */
+export type ResultOf<A> = A extends Future<infer T> ? T : A extends Generator<unknown, infer T, void> ? T : Awaited<A>;
+
 /** Where a coroutine is started, a function that makes it serves too. */
 export type Main<T> = Awaitable<T> | (() => Coroutine<T>);
 

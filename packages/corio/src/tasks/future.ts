@@ -1,4 +1,4 @@
-import { type Context, contextFor, contexts, enterContext, leaveContext } from "../context/context.js";
+import { type Context, contextFor } from "../context/context.js";
 import { CancelledError } from "../errors/cancelled-error.js";
 import { misuse, textOf, typeError } from "../errors/corio-error.js";
 import { diagnostics } from "../errors/diagnostics.js";
@@ -188,12 +188,12 @@ export class Future<T> implements PromiseLike<T> {
    */
   next(_sent?: undefined): IteratorResult<unknown, T> {
     // biome-ignore lint/complexity/noArguments: only this tells the two apart
-    if (arguments.length === 0) throw iterated();
+    if (arguments.length === 0) throw misuse("ITERATED");
     const { task } = running;
     if (this._state === PENDING) {
       const again = this._asked === running.step;
       this._asked = again ? -1 : running.step;
-      if (again) throw iterated();
+      if (again) throw misuse("ITERATED");
       if (task !== undefined) this.loop._observer?.waits(task);
       return { done: false, value: this };
     }
@@ -264,6 +264,13 @@ export class Future<T> implements PromiseLike<T> {
     else this._callbacks = [callbacks, waiting];
   }
 
+  /** @internal Calls `done` as soon as it is done, and not through the loop. Returns what `_removeCallbacks` removes. */
+  _whenDone(done: () => void): Waiting {
+    const waiting = { _awaiter: undefined, _futureDone: done };
+    this._addCallback(waiting);
+    return waiting;
+  }
+
   /** @internal */
   _removeCallbacks(matches: (waiting: Waiting) => boolean): number {
     const before = waitingFor(this);
@@ -279,7 +286,7 @@ Object.defineProperty(Future.prototype, BRAND, { value: thisCopy });
 export class DoneCallback implements Waiting, Ready {
   readonly fn: (future: Future<unknown>) => void;
   readonly _context: Context;
-  _awaiter: Future<unknown> | undefined;
+  readonly _awaiter: Future<unknown> | undefined;
   #future: Future<unknown> | undefined;
 
   constructor(fn: (future: Future<unknown>) => void, context: Context, awaiter: Future<unknown> | undefined) {
@@ -296,20 +303,14 @@ export class DoneCallback implements Waiting, Ready {
 
   _run(): void {
     const future = this.#future as Future<unknown>;
-    const outer = contexts.current;
-    let entered = false;
     try {
-      enterContext(this._context);
-      entered = true;
-      this.fn(future);
+      this._context.run(() => this.fn(future));
     } catch (exception) {
       future.loop.callExceptionHandler({
         message: `Exception in callback ${this.fn.name || "(anonymous)"} of a future`,
         exception,
         future,
       });
-    } finally {
-      if (entered) leaveContext(this._context, outer);
     }
   }
 }
@@ -348,10 +349,6 @@ export function rejectThens(future: Future<unknown>): void {
 function waitingFor(future: Future<unknown>): Waiting[] {
   if (future._state !== PENDING || future._callbacks === undefined) return [];
   return [future._callbacks as Waiting | Waiting[]].flat();
-}
-
-function iterated(): Error {
-  return misuse("ITERATED");
 }
 
 function alreadyDone(future: Future<unknown>): InvalidStateError {

@@ -1,4 +1,5 @@
 import type { EventLoop } from "../loop/event-loop.js";
+import { isCoroutine } from "./coroutine.js";
 import { DONE, FAILED, Future, PENDING } from "./future.js";
 
 /**
@@ -132,12 +133,17 @@ function isAbort(error: unknown, reason: unknown): boolean {
   );
 }
 
-/** @internal For the awaitables that are neither coroutines nor futures. */
+/** @internal Whether it has a `then`: promises, and futures too. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     ((typeof value === "object" && value !== null) || typeof value === "function") &&
     typeof (value as Partial<PromiseLike<unknown>>).then === "function"
   );
+}
+
+/** @internal Whether it can be waited for: a coroutine or, as futures are thenables, a thenable. */
+export function isAwaitable(value: unknown): boolean {
+  return isCoroutine(value) || isThenable(value);
 }
 
 /** @internal Ends one future as another ended. */

@@ -3,7 +3,7 @@ import { typeError } from "../errors/corio-error.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Ready } from "../scheduling/ready-queue.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
-import type { Awaitable } from "../tasks/coroutine.js";
+import type { Awaitable, ResultOf } from "../tasks/coroutine.js";
 import { DONE, FAILED, Future, PENDING, type Waiting } from "../tasks/future.js";
 import { startAll } from "./start-all.js";
 import { asError } from "./thrown.js";
@@ -21,8 +21,6 @@ export type Results<A extends readonly unknown[]> = { -readonly [K in keyof A]: 
 
 /** The same, where errors are results. */
 export type ResultsOrErrors<A extends readonly unknown[]> = { -readonly [K in keyof A]: ResultOf<A[K]> | Error };
-
-type ResultOf<A> = A extends Future<infer T> ? T : A extends Generator<unknown, infer T, void> ? T : Awaited<A>;
 
 /**
  * Waits for several awaitables at once (Promise.all), and gives their results in their order. Coroutines are run as tasks.

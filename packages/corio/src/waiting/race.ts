@@ -1,11 +1,9 @@
 import { rangeError } from "../errors/corio-error.js";
 import { getRunningLoop } from "../scheduling/running.js";
-import type { Awaitable, Coroutine } from "../tasks/coroutine.js";
+import type { Awaitable, Coroutine, ResultOf } from "../tasks/coroutine.js";
 import { FAILED, type Future } from "../tasks/future.js";
 import { startAll } from "./start-all.js";
 import { wait } from "./wait.js";
-
-type ResultOf<A> = A extends Future<infer T> ? T : A extends Generator<unknown, infer T, void> ? T : Awaited<A>;
 
 /**
  * Runs awaitables at once and gives the result, or the error, of the first that is done (Promise.race). The others are

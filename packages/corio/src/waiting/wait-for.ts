@@ -5,9 +5,9 @@ import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { timeout } from "../scopes/timeout.js";
 import { within } from "../scopes/within.js";
 import { refuse } from "../tasks/brand.js";
-import { type Awaitable, type Coroutine, closeCoroutine, isCoroutine } from "../tasks/coroutine.js";
+import { type Awaitable, type Coroutine, closeCoroutine } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
-import { isThenable } from "../tasks/promise-future.js";
+import { isAwaitable } from "../tasks/promise-future.js";
 
 /**
  * Waits for an awaitable, but no longer than a time (elsewhere: withTimeout). When the time is up, what it waits for is
@@ -22,7 +22,7 @@ import { isThenable } from "../tasks/promise-future.js";
  * @see https://docs.python.org/3/library/asyncio-task.html#asyncio.wait_for
  */
 export function waitFor<T>(awaitable: Awaitable<T>, ms: number | null): Coroutine<T> {
-  if (!(awaitable instanceof Future) && !isCoroutine(awaitable) && !isThenable(awaitable)) {
+  if (!isAwaitable(awaitable)) {
     refuse("NOT_AWAITABLE", "waitFor(awaitable, ms)", awaitable);
   }
   try {
