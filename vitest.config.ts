@@ -10,6 +10,9 @@ export default defineConfig({
     // Forks, because a worker thread cannot be started with --expose-gc.
     pool: "forks",
     execArgv: ["--expose-gc"],
+    // No test is about how long it takes: this only ends what hangs, on the slowest of machines too.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: ["default", "./tools/vitest/tally-reporter.ts"],
     server: {
       // What was built runs as Node itself loads it.

@@ -45,7 +45,7 @@ async function check() {
 }
 
 function fail(message) {
-  console.log(message);
+  console.log(`failed: ${message}`);
   console.log("0 passed, 1 failed");
   return 1;
 }

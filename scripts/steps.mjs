@@ -6,7 +6,8 @@ import { stripVTControlCharacters } from "node:util";
  * Runs steps one after another, passing their output on, and ends with one line `N passed, N failed`.
  *
  * A step that runs tests prints such a line of its own: it is taken out of the output and added to the total. A step
- * that fails without having counted a failure counts as one.
+ * that fails without having counted a failure counts as one. Lines `failed: …` are told again in the summary, where they
+ * are found although the output is long.
  *
  * @param {readonly { name: string, command: readonly string[], env?: Record<string, string>, minutes?: number }[]} steps
  *   `minutes` (default 5) is how long the step may take.
@@ -24,13 +25,14 @@ export async function runSteps(steps, { keepGoing = false } = {}) {
     }
     console.log(`\n=== ${step.name}: ${step.command.join(" ")}`);
     const started = performance.now();
-    const { problem, interrupted, passed, failed } = await runStep(step);
+    const { problem, interrupted, passed, failed, failures } = await runStep(step);
     total.passed += passed;
     total.failed += failed || Number(problem !== undefined);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const counted = passed + failed > 0 ? `, ${passed} of ${passed + failed} tests passed` : "";
     summary.push(
       `${problem ? "FAILED " : "ok     "}  ${step.name} (${seconds} s${counted}${problem ? `, ${problem}` : ""})`,
+      ...[...failures].map((failure) => `  failed: ${failure}`),
     );
     if (!problem) continue;
     ok = false;
@@ -67,8 +69,13 @@ function runStep({ command: [program, ...args], env, minutes = 5 }) {
     process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
 
     const counted = { passed: 0, failed: 0 };
+    // A step that runs steps tells a failure twice.
+    const failures = new Set();
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const tally = /^(\d+) passed, (\d+) failed$/.exec(stripVTControlCharacters(line).trim());
+      const text = stripVTControlCharacters(line).trim();
+      const failure = /^failed: (.+)$/.exec(text)?.[1];
+      if (failure !== undefined) failures.add(failure);
+      const tally = /^(\d+) passed, (\d+) failed$/.exec(text);
       if (!tally) return console.log(line);
       counted.passed += Number(tally[1]);
       counted.failed += Number(tally[2]);
@@ -81,7 +88,7 @@ function runStep({ command: [program, ...args], env, minutes = 5 }) {
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
       if (code !== 0) problem ??= signal ? `ended by ${signal}` : `exit code ${code}`;
       else if (counted.failed > 0) problem ??= "it counted failures, but its exit code is 0";
-      resolve({ problem, interrupted, ...counted });
+      resolve({ problem, interrupted, failures, ...counted });
     });
   });
 }

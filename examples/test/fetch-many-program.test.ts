@@ -4,11 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Row } from "../fetch-many/row.js";
 import { type Site, startSite } from "../site/site.js";
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 const program = fileURLToPath(new URL("../fetch-many.ts", import.meta.url));
 const corio = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));

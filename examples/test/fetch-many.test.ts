@@ -20,8 +20,6 @@ import { main } from "../fetch-many.js";
 import { type Kind, kindOf, redirectsOf, sizeOf } from "../site/pages.js";
 import { type Site, startSite } from "../site/site.js";
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
-
 // The site is real HTTP on this machine, and so are its delays. What should answer gets the time to, on a busy one too.
 const patience = ["--timeout", "1000", "--retries", "2", "--backoff", "20"];
 

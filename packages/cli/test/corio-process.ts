@@ -3,10 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished, vi } from "vitest";
-
-// A process that loads TypeScript takes its time, on a busy machine more than vitest's five seconds.
-vi.setConfig({ testTimeout: 60_000 });
+import { onTestFinished } from "vitest";
 
 const packages = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(packages, "cli", "dist", "bin.js");

@@ -22,14 +22,14 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-describe.skipIf("problem" in found)("in Chromium", { timeout: 60_000 }, () => {
+describe.skipIf("problem" in found)("in Chromium", () => {
   let files: Awaited<ReturnType<typeof serveFiles>>;
   let browser: Browser;
 
   beforeAll(async () => {
     files = await serveFiles();
     browser = await chromium.launch({ executablePath: (found as { path: string }).path, args: ARGUMENTS });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser?.close();

@@ -19,7 +19,7 @@ describe("an example of the documentation", () => {
     mkdirSync(join(root, ".cache"), { recursive: true });
     folder = mkdtempSync(join(root, ".cache", "docs-"));
     compiled = compileExamples(root, folder, examples);
-  }, 60_000);
+  });
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -31,9 +31,9 @@ describe("an example of the documentation", () => {
     });
 
     if (!isProgram) continue;
-    test(`${where} runs${output === undefined ? "" : " and prints what is said"}`, { timeout: 20_000 }, async () => {
+    test(`${where} runs${output === undefined ? "" : " and prints what is said"}`, async () => {
       const { stdout, stderr } = await promisify(execFile)(process.execPath, [compiled[i]?.path ?? ""], {
-        timeout: 15_000,
+        timeout: 50_000,
       });
       expect(stderr).toBe("");
       if (output !== undefined) expect(stdout.trim()).toBe(output.trim());

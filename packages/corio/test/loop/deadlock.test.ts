@@ -5,7 +5,7 @@ let core: BuiltCore;
 
 beforeAll(async () => {
   core = await buildCore();
-}, 60_000);
+});
 
 afterAll(() => core?.remove());
 

@@ -63,9 +63,7 @@ const programs = fc.letrec<{ step: Body[number]; body: Body }>((tie) => {
 });
 
 describe("any program", () => {
-  test("ends, with every task, error, permit, item, timer and callback accounted for", {
-    timeout: 60_000,
-  }, async () => {
+  test("ends, with every task, error, permit, item, timer and callback accounted for", async () => {
     await fc.assert(
       fc.asyncProperty(programs.body, async (body) => {
         const outcome = await runProgram(body);

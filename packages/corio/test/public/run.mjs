@@ -10,7 +10,7 @@ await runSuite(({ title, error }) => {
     return;
   }
   failed++;
-  console.log(`FAILED ${title}\n${error.replace(/^/gm, "    ")}`);
+  console.log(`failed: ${title}\n${error.replace(/^/gm, "    ")}`);
 });
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

@@ -20,7 +20,7 @@ interface Ended {
 export interface BuiltCore {
   /** The address of its index.js. */
   readonly url: string;
-  /** Runs an ES module that may import "corio" in a process of its own, for at most 20 seconds. */
+  /** Runs an ES module that may import "corio" in a process of its own, for at most 50 seconds. */
   runProgram(source: string, options?: { env?: Record<string, string>; args?: readonly string[] }): Promise<Ended>;
   /** Copies it, for programs that load two of them. Returns the address of the copy's index.js. */
   copy(name: string): string;
@@ -52,7 +52,7 @@ export async function buildCore(): Promise<BuiltCore> {
       try {
         const ended = await run(process.execPath, [...args, file], {
           env: { ...process.env, NODE_OPTIONS: "", ...env },
-          timeout: 20_000,
+          timeout: 50_000,
         });
         return { code: 0, ...ended };
       } catch (error) {

@@ -75,7 +75,7 @@ export function runVirtually<T>(main: Main<T>, options: VirtualOptions = {}): Vi
 export async function runVirtuallyWithPromises<T>(main: Main<T>, options: VirtualOptions = {}): Promise<VirtualRun<T>> {
   const virtual = virtualLoop(options);
   const future = begin(virtual, main, options);
-  const giveUpAt = realNow() + 5_000;
+  const giveUpAt = realNow() + GIVE_UP_AFTER;
   while (!future.done && realNow() < giveUpAt) {
     await drainPromises();
     if (!future.done && !virtual.host.step() && options.deadlock !== false) break;
@@ -88,6 +88,8 @@ export function drainPromises(): Promise<void> {
   return new Promise((resolve) => void realImmediate(resolve));
 }
 
+/** Milliseconds of real time; less than vitest's limit, so that the error says what is wrong. */
+const GIVE_UP_AFTER = 50_000;
 const realImmediate = setImmediate;
 const realNow = performance.now.bind(performance);
 

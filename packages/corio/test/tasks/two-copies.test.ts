@@ -14,7 +14,7 @@ beforeAll(async () => {
   built = await buildCore();
   url = built.copy("second-copy");
   other = (await import(/* @vite-ignore */ url)) as Corio;
-}, 60_000);
+});
 
 afterAll(() => built?.remove());
 
