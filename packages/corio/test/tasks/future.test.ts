@@ -273,7 +273,7 @@ describe("native await of a future", () => {
     const task = loop.createTask(sleep(1));
     const waits = [future.then(), task.then()];
     loop.close();
-    for (const wait of waits) await expect(wait).rejects.toMatchObject({ code: "ERR_CORIO_LOOP_CLOSED" });
+    await Promise.all(waits.map((wait) => expect(wait).rejects.toMatchObject({ code: "ERR_CORIO_LOOP_CLOSED" })));
   });
 
   test("a task that its closed loop cannot end any more rejects what awaits it, instead of hanging", async () => {
