@@ -10,7 +10,7 @@ import {
   type Main,
 } from "../tasks/coroutine.js";
 import { Future } from "../tasks/future.js";
-import { futureOf, isAwaitable, isThenable } from "../tasks/promise-future.js";
+import { expectLater, futureOf, isAwaitable, isThenable } from "../tasks/promise-future.js";
 import type { Task, TaskOptions } from "../tasks/task.js";
 import type { EventLoop } from "./event-loop.js";
 
@@ -60,12 +60,23 @@ function loopFor(main: unknown, loop: EventLoop | undefined): EventLoop {
   throw noRunningLoop();
 }
 
+/**
+ * @internal Takes over what a coroutine will await in a turn to come. A promise has somebody who waits for it from now on: if it
+ * is rejected before that turn, the host would call it unhandled otherwise, and Node end the process.
+ */
+export function adopt<T>(awaitable: Awaitable<T>, loop: EventLoop | undefined = running.loop): Awaitable<T> {
+  if (awaitable instanceof Future || isCoroutine(awaitable) || !isThenable(awaitable) || loop?.closed) return awaitable;
+  if (loop !== undefined) return futureOf(awaitable, loop);
+  expectLater(awaitable);
+  return awaitable;
+}
+
 /** @internal The coroutine to drive for a `Main`: what is another awaitable is awaited by one. */
-export function coroutineFor<T>(main: Main<T>, call: string): Coroutine<T> {
+export function coroutineFor<T>(main: Main<T>, call: string, loop?: EventLoop): Coroutine<T> {
   const coroutine = coroutineOf(main, call);
   if (coroutine !== undefined) return coroutine;
   if (!isThenable(main)) return refuse("NOT_AWAITABLE", call, main);
-  return awaitIt(main as Awaitable<T>);
+  return awaitIt(adopt(main as Awaitable<T>, loop));
 }
 
 function* awaitIt<T>(awaitable: Awaitable<T>): Coroutine<T> {

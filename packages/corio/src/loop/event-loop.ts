@@ -147,7 +147,7 @@ export class EventLoop extends Scheduler {
    * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_task
    */
   createTask<T>(main: Main<T>, options?: TaskOptions): Task<T> {
-    const coroutine = coroutineFor(main, "createTask(main)");
+    const coroutine = coroutineFor(main, "createTask(main)", this);
     try {
       this._checkOpen();
     } catch (error) {
@@ -199,18 +199,30 @@ export class EventLoop extends Scheduler {
       closeCoroutine(awaitable);
       throw error;
     }
-    let main: Future<unknown> = ensureFuture(awaitable, { loop: this });
+    let main!: Future<unknown>;
+    let next: Future<unknown> | undefined;
+    // promises flatten what they are resolved with; here the loop is still there to run it
+    const follow = (future: Future<unknown>): void => {
+      main = future;
+      next = undefined;
+      // not in the loop's order: a promise that is rejected already must not wait for the next turn
+      future._whenDone(take);
+      future.addDoneCallback(done);
+    };
+    const take = (): void => {
+      const result = main._state === DONE ? main._value : undefined;
+      if (!isThenable(result)) return;
+      if (result === main) next = this.#cycle();
+      else next = result instanceof Future && result.loop === this ? result : futureOf(result, this);
+    };
+    const done = (): void => {
+      if (next === undefined) this.stop();
+      else follow(next);
+    };
+    follow(ensureFuture(awaitable, { loop: this }));
+
     const whole = new RunFuture<Awaited<T>>(this, (reason) => main.cancel(reason));
     let deadlock: DeadlockError | undefined;
-
-    const done = (future: Future<unknown>): void => {
-      const result = future._state === DONE ? future._value : undefined;
-      if (!isThenable(result)) return this.stop();
-      // promises flatten what they are resolved with; here the loop is still there to run it
-      if (result === future) main = this.#cycle();
-      else main = result instanceof Future && result.loop === this ? result : futureOf(result, this);
-      main.addDoneCallback(done);
-    };
     const idle = (): void => {
       if (!this.running || this.#holds > 0 || this._busy || main.done) return;
       const again = deadlock !== undefined;
@@ -221,12 +233,12 @@ export class EventLoop extends Scheduler {
     const forget = announce((reason) => !options.cleanup && whole.cancel(reason));
     const forgetIdle = options.deadlock === false ? undefined : this._host.onIdle?.(idle);
 
-    main.addDoneCallback(done);
     this._start(() => {
       forgetIdle?.();
       forget?.();
       if (deadlock !== undefined && main._state === FAILED) keepAsCause(main._value, deadlock);
       main.removeDoneCallback(done);
+      main._removeCallbacks((waiting) => waiting._futureDone === take);
       if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock))
         settleLike(whole, main);
       else whole.setException(deadlock ?? misuse("LOOP_STOPPED"));

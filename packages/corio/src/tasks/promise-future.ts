@@ -51,6 +51,17 @@ function reactionOf(promise: PromiseLike<unknown>): Reaction {
 
 const { then } = Promise.prototype;
 
+/** @internal Somebody will wait for a promise in a turn to come: the host is not to find it unhandled if it is rejected by then. */
+export function expectLater(promise: PromiseLike<unknown>): void {
+  if (isPlainPromise(promise)) void then.call(promise, undefined, ignore);
+}
+
+function isPlainPromise(promise: PromiseLike<unknown>): promise is Promise<unknown> {
+  return promise instanceof Promise && promise.then === then;
+}
+
+function ignore(): void {}
+
 /** What the core attached to a promise, with the futures that wait for it. Used again when the promise is settled. */
 class Reaction {
   #promise: PromiseLike<unknown> | undefined;
@@ -62,7 +73,7 @@ class Reaction {
   attach(promise: PromiseLike<unknown>): void {
     this.#promise = promise;
     // any other thenable might call back at once, or twice: a promise of it does not
-    const native = promise instanceof Promise && promise.then === then ? promise : Promise.resolve(promise);
+    const native = isPlainPromise(promise) ? promise : Promise.resolve(promise);
     void then.call(native, this.#fulfilled, this.#rejected);
   }
 

@@ -1,4 +1,5 @@
 import { rangeError } from "../errors/corio-error.js";
+import { adopt } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import type { Awaitable, Coroutine, ResultOf } from "../tasks/coroutine.js";
 import { FAILED, type Future } from "../tasks/future.js";
@@ -18,7 +19,8 @@ import { wait } from "./wait.js";
  */
 export function race<const A extends readonly Awaitable<unknown>[]>(...awaitables: A): Coroutine<ResultOf<A[number]>> {
   if (awaitables.length === 0) throw rangeError("RACE_EMPTY");
-  return raceAll([...new Set<Awaitable<unknown>>(awaitables)]) as Coroutine<ResultOf<A[number]>>;
+  const distinct = new Set<Awaitable<unknown>>(awaitables);
+  return raceAll(Array.from(distinct, (awaitable) => adopt(awaitable))) as Coroutine<ResultOf<A[number]>>;
 }
 
 function* raceAll(awaitables: Awaitable<unknown>[]): Coroutine<unknown> {

@@ -1,6 +1,6 @@
 import { isCancelled } from "../errors/cancelled-error.js";
 import { timedOutAfter } from "../errors/timeout-error.js";
-import { ensureFuture } from "../loop/ensure-future.js";
+import { adopt, ensureFuture } from "../loop/ensure-future.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { timeout } from "../scopes/timeout.js";
 import { within } from "../scopes/within.js";
@@ -31,8 +31,9 @@ export function waitFor<T>(awaitable: Awaitable<T>, ms: number | null): Coroutin
     closeCoroutine(awaitable);
     throw error;
   }
-  if (ms !== null && ms <= 0) return takeNow(awaitable, ms);
-  return within(timeout(ms), () => awaitable as Coroutine<T>);
+  const adopted = adopt(awaitable);
+  if (ms !== null && ms <= 0) return takeNow(adopted, ms);
+  return within(timeout(ms), () => adopted as Coroutine<T>);
 }
 
 function* takeNow<T>(awaitable: Awaitable<T>, ms: number): Coroutine<T> {

@@ -209,7 +209,7 @@ class World {
         return;
       case "attempt": {
         const result = yield* attempt(() => this.#run(step.body));
-        if (!result.ok) this.caught(result.error);
+        if (!result.ok) this.#handle(result.error);
         return;
       }
       case "finally":
@@ -303,9 +303,14 @@ class World {
     try {
       yield* task;
     } catch (error) {
-      if (isCancelled(error)) throw error;
-      this.caught(error);
+      this.#handle(error);
     }
+  }
+
+  /** Handles an error, unless it is the answer to a cancellation: to go on then would be to swallow that. */
+  #handle(error: unknown): void {
+    if (isCancelled(error) || currentTask().cancelling > 0) throw error;
+    this.caught(error);
   }
 
   /**

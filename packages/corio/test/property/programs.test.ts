@@ -11,6 +11,13 @@ const regressions: [Body][] = [
   [[{ do: "spawn", body: [{ do: "group", bodies: [failing], body: [] }] }]],
   [[{ do: "spawn", body: [{ do: "gather", bodies: [failing], returnExceptions: false }] }]],
   [[{ do: "spawn", body: [{ do: "race", bodies: [failing] }] }]],
+  // a task whose cancellation is answered by the error of the task that it waits for
+  [
+    [
+      { do: "spawn", body: [{ do: "await", which: 0 }, { do: "waitEvent" }] },
+      { do: "spawn", body: failing },
+    ],
+  ],
 ];
 
 const programs = fc.letrec<{ step: Body[number]; body: Body }>((tie) => {

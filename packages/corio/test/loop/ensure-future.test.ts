@@ -1,0 +1,116 @@
+import {
+  attempt,
+  type Coroutine,
+  createTask,
+  Future,
+  getRunningLoop,
+  type Main,
+  race,
+  run,
+  sleep,
+  TaskGroup,
+  waitFor,
+  within,
+} from "corio";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { drainPromises, runVirtuallyWithPromises, virtualLoop } from "../support/virtual-loop.js";
+
+const refused = () => Promise.reject(new Error("refused"));
+
+describe("a promise that is rejected before the turn in which it is awaited", () => {
+  // The host tells of it in the event that ends a Node process.
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+
+  beforeEach(() => {
+    unhandled.length = 0;
+    process.on("unhandledRejection", note);
+  });
+
+  afterEach(() => void process.off("unhandledRejection", note));
+
+  const mains: [string, () => Main<unknown>][] = [
+    ["run", refused],
+    ["attempt", () => attempt(refused())],
+    ["waitFor", () => waitFor(refused(), 10)],
+    ["waitFor without a limit", () => waitFor(refused(), null)],
+    ["waitFor that only looks", () => waitFor(refused(), 0)],
+    ["race", () => race(sleep(3), refused())],
+  ];
+
+  test.each(mains)("fails the run alone that was given to %s", async (_, make) => {
+    const { loop, host } = virtualLoop();
+    const ended = run(make(), { loopFactory: () => loop }).then(
+      (value) => value,
+      (error: unknown) => error,
+    );
+    await drainPromises();
+    do await drainPromises();
+    while (host.step());
+    const outcome = await ended;
+    expect(String((outcome as { error?: unknown }).error ?? outcome)).toMatch(/Error: refused|timed out after 0 ms/);
+    expect(unhandled).toEqual([]);
+  });
+
+  const tasks: [string, () => Coroutine<unknown> | Future<unknown>][] = [
+    ["a task", () => createTask(refused())],
+    ["a task that is made by the loop's method", () => getRunningLoop().createTask(refused())],
+    ["a task of a wait", () => createTask(waitFor(refused(), 10))],
+    ["a group's task", () => within(new TaskGroup(), (group) => group.createTask(refused()))],
+  ];
+
+  // With no budget every iteration is a turn of its own, and the host looks at its promises in between.
+  test.each(tasks)("fails %s alone", async (_, make) => {
+    const { throws, reports } = await runVirtuallyWithPromises(
+      function* () {
+        yield* make();
+      },
+      { turnBudget: 0 },
+    );
+    expect(String((throws as AggregateError).errors?.[0] ?? throws)).toBe("Error: refused");
+    expect([unhandled, reports]).toEqual([[], []]);
+  });
+
+  test("fails the run whose main returns it, or a future of it", async () => {
+    const mains = [
+      function* () {
+        return refused();
+      },
+      function* () {
+        const future = new Future<Promise<never>>();
+        getRunningLoop().callLater(1, () => future.setResult(refused()));
+        return future;
+      },
+    ];
+    for (const main of mains) {
+      const { throws } = await runVirtuallyWithPromises<unknown>(main, { turnBudget: 0 });
+      expect(throws).toMatchObject({ message: "refused" });
+    }
+    expect(unhandled).toEqual([]);
+  });
+
+  test("is reported if its task or its wait was dropped", async () => {
+    const { reports } = await runVirtuallyWithPromises(
+      function* () {
+        createTask(refused());
+        void attempt(refused());
+        yield* sleep(1);
+      },
+      { turnBudget: 0 },
+    );
+    expect(reports).toMatchObject([
+      { message: "Future exception was never retrieved", exception: { message: "refused" } },
+      { message: "Task exception was never retrieved", exception: { message: "refused" } },
+    ]);
+    expect(unhandled).toEqual([]);
+  });
+
+  test("is left to the host by a loop that is closed and refuses it", async () => {
+    const { loop } = virtualLoop();
+    loop.close();
+    expect(() => loop.createTask(refused())).toThrow("closed");
+    await drainPromises();
+    await drainPromises();
+    expect(unhandled).toMatchObject([{ message: "refused" }]);
+  });
+});
