@@ -1,6 +1,7 @@
 import {
   attempt,
   Barrier,
+  CancelledError,
   Condition,
   type Coroutine,
   createTask,
@@ -307,10 +308,11 @@ class World {
     }
   }
 
-  /** Handles an error, unless it is the answer to a cancellation: to go on then would be to swallow that. */
+  /** Handles an error, but does not go on if it was the answer to a cancellation: that would be to swallow it. */
   #handle(error: unknown): void {
-    if (isCancelled(error) || currentTask().cancelling > 0) throw error;
+    if (isCancelled(error)) throw error;
     this.caught(error);
+    if (currentTask().cancelling > 0) throw new CancelledError();
   }
 
   /**
