@@ -221,7 +221,7 @@ export class EventLoop extends Scheduler {
     };
     follow(ensureFuture(awaitable, { loop: this }));
 
-    const whole = new RunFuture<Awaited<T>>(this, (reason) => main.cancel(reason));
+    const whole = new RunFuture<Awaited<T>>(this, (reason) => (next ?? main).cancel(reason));
     let deadlock: DeadlockError | undefined;
     const idle = (): void => {
       if (!this.running || this.#holds > 0 || this._busy || main.done) return;

@@ -102,21 +102,23 @@ describe("a main whose result is to be awaited itself", () => {
     expect(throws).toMatchObject({ message: "of the task" });
   });
 
-  test("a cancellation of the run reaches it", () => {
-    const { loop, host } = virtualLoop();
-    let inner: Future<void> | undefined;
-    const whole = loop.start(
-      (function* () {
-        inner = createTask(sleep(1_000));
-        return inner;
-      })(),
-    );
-    while (!inner?.awaitedBy && host.runTurn());
-    host.runTurn();
-    whole.cancel();
-    while (host.step());
-    expect([inner?.cancelled, whole.cancelled, host.now()]).toEqual([true, true, 0]);
-  });
+  test.each([1, 2, 3])(
+    "a cancellation of the run reaches it, also in the turn in which main ends (after %i)",
+    (turns) => {
+      const { loop, host } = virtualLoop({ turnBudget: 0 });
+      let inner: Future<void> | undefined;
+      const whole = loop.start(
+        (function* () {
+          inner = createTask(sleep(1_000));
+          return inner;
+        })(),
+      );
+      for (let turn = 0; turn < turns; turn++) host.runTurn();
+      expect(whole.cancel()).toBe(true);
+      while (host.step());
+      expect([inner?.cancelled, whole.cancelled, host.now()]).toEqual([true, true, 0]);
+    },
+  );
 
   test("a future of another loop does not hang the run", async () => {
     const other = virtualLoop().loop;
