@@ -32,10 +32,10 @@ export async function runSteps(steps, { keepGoing = false } = {}) {
     const counted = passed + failed > 0 ? `, ${passed} of ${passed + failed} tests passed` : "";
     summary.push(
       `${problem ? "FAILED " : "ok     "}  ${step.name} (${seconds} s${counted}${problem ? `, ${problem}` : ""})`,
-      ...[...failures].map((failure) => `  failed: ${failure}`),
     );
     if (!problem) continue;
     ok = false;
+    for (const failure of failures) summary.push(`  failed: ${failure}`);
     if (interrupted) keepGoing = false;
     console.log(`\n!!! ${step.name} failed: ${problem}. Again: ${step.command.join(" ")}`);
   }
