@@ -12,13 +12,14 @@ import { refuse } from "../tasks/brand.js";
 import { type Awaitable, type Coroutine, closeCoroutine, isCoroutineFunction, type Main } from "../tasks/coroutine.js";
 import { atRunEnd } from "../tasks/at-run-end.js";
 import type { TaskFactory } from "../tasks/eager.js";
-import { DONE, FAILED, Future, rejectThens } from "../tasks/future.js";
-import { futureOf, isAwaitable, isThenable, settleLike } from "../tasks/promise-future.js";
+import { FAILED, Future, rejectThens } from "../tasks/future.js";
+import { isAwaitable, settleLike } from "../tasks/promise-future.js";
 import { Task, type TaskOptions } from "../tasks/task.js";
 import { TaskList } from "../tasks/task-list.js";
 import type { UnretrievedError } from "../tasks/unretrieved.js";
 import { coroutineFor, ensureFuture } from "./ensure-future.js";
 import type { Executor } from "./executor.js";
+import { RunFuture } from "./run-future.js";
 
 /** What an exception handler is told. */
 export interface ExceptionContext {
@@ -199,36 +200,14 @@ export class EventLoop extends Scheduler {
       closeCoroutine(awaitable);
       throw error;
     }
-    let main!: Future<unknown>;
-    let next: Future<unknown> | undefined;
-    // promises flatten what they are resolved with; here the loop is still there to run it
-    const follow = (future: Future<unknown>): void => {
-      main = future;
-      next = undefined;
-      // not in the loop's order: a promise that is rejected already must not wait for the next turn
-      future._whenDone(take);
-      future.addDoneCallback(done);
-    };
-    const take = (): void => {
-      const result = main._state === DONE ? main._value : undefined;
-      if (!isThenable(result)) return;
-      if (result === main) next = this.#cycle();
-      else next = result instanceof Future && result.loop === this ? result : futureOf(result, this);
-    };
-    const done = (): void => {
-      if (next === undefined) this.stop();
-      else follow(next);
-    };
-    follow(ensureFuture(awaitable, { loop: this }));
-
-    const whole = new RunFuture<Awaited<T>>(this, (reason) => (next ?? main).cancel(reason));
+    const whole = new RunFuture<Awaited<T>>(this, ensureFuture(awaitable, { loop: this }));
     let deadlock: DeadlockError | undefined;
     const idle = (): void => {
-      if (!this.running || this.#holds > 0 || this._busy || main.done) return;
+      if (!this.running || this.#holds > 0 || this._busy || whole._main.done) return;
       const again = deadlock !== undefined;
       deadlock ??= new DeadlockError(diagnostics.deadlockReport?.(this) ?? "deadlock");
       if (again) this.stop();
-      else main.cancel(deadlock);
+      else whole.cancel(deadlock);
     };
     const forget = announce((reason) => !options.cleanup && whole.cancel(reason));
     const forgetIdle = options.deadlock === false ? undefined : this._host.onIdle?.(idle);
@@ -236,9 +215,9 @@ export class EventLoop extends Scheduler {
     this._start(() => {
       forgetIdle?.();
       forget?.();
+      whole._leave();
+      const main = whole._main;
       if (deadlock !== undefined && main._state === FAILED) keepAsCause(main._value, deadlock);
-      main.removeDoneCallback(done);
-      main._removeCallbacks((waiting) => waiting._futureDone === take);
       if (main.done && !(main.cancelled && deadlock !== undefined && main.cancelReason === deadlock))
         settleLike(whole, main);
       else whole.setException(deadlock ?? misuse("LOOP_STOPPED"));
@@ -421,12 +400,6 @@ export class EventLoop extends Scheduler {
     if ("exception" in context) this.reporter.error(text, exception);
     else this.reporter.error(text);
   }
-
-  #cycle(): Future<never> {
-    const future = this.createFuture<never>();
-    future.setException(typeError("CYCLE"));
-    return future;
-  }
 }
 
 // A supervisor, such as the command `corio run`, may want to cancel what runs in a process from outside. It puts a set here
@@ -439,20 +412,6 @@ function announce(cancel: (reason?: unknown) => boolean): (() => void) | undefin
   const entry = { cancel };
   runs.add(entry);
   return () => void runs.delete(entry);
-}
-
-/** The future of a whole run: to cancel it is to cancel what runs. */
-class RunFuture<T> extends Future<T> {
-  readonly #cancel: (reason: unknown) => boolean;
-
-  constructor(loop: EventLoop, cancel: (reason: unknown) => boolean) {
-    super({ loop });
-    this.#cancel = cancel;
-  }
-
-  override cancel(reason?: unknown): boolean {
-    return this.#cancel(reason);
-  }
 }
 
 function contextOf({ task, future, handle }: ExceptionContext): Context | undefined {
