@@ -47,7 +47,7 @@ export { TaskGroup } from "./scopes/task-group.js";
 // iteration
 export { AsyncGenerator, asyncGenerator } from "./iteration/async-generator.js";
 export { iterate, Iteration } from "./iteration/iterate.js";
-export type { Cursor, Source } from "./iteration/cursor.js";
+export { type ClosableCursor, type Cursor, type CursorSource, makeCursor, type Source } from "./iteration/cursor.js";
 export { forEach, Stop } from "./iteration/for-each.js";
 export { map } from "./iteration/map.js";
 // synchronisation and queues

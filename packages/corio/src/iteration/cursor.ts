@@ -7,8 +7,19 @@ import { type Coroutine, isCoroutine } from "../tasks/coroutine.js";
 import { attempt } from "../waiting/attempt.js";
 import { AsyncGenerator } from "./async-generator.js";
 
-/** What can be iterated: an asynchronous generator, a queue, native asynchronous and synchronous iterables. */
-export type Source<T> = AsyncGenerator<T, unknown, void> | Queue<T> | AsyncIterable<T> | Iterable<T>;
+/**
+ * The key of the method by which an object is iterated in coroutines: it makes a cursor. An object that has it needs no
+ * promises for it, as a native asynchronous iterable does.
+ */
+export const makeCursor: unique symbol = Symbol.for("corio.makeCursor");
+
+/** An object with a cursor of its own. */
+export interface CursorSource<T> {
+  [makeCursor](): ClosableCursor<T>;
+}
+
+/** What can be iterated: an asynchronous generator, a queue, what makes its own cursor, native asynchronous and synchronous iterables. */
+export type Source<T> = AsyncGenerator<T, unknown, void> | Queue<T> | CursorSource<T> | AsyncIterable<T> | Iterable<T>;
 
 /** Steps through a source: `while (yield* it.next()) use(it.value)`. */
 export interface Cursor<T> {
@@ -24,15 +35,19 @@ export interface Cursor<T> {
   readonly value: T;
 }
 
-/** @internal A cursor that can be left. */
-export interface Closable<T> extends Cursor<T> {
+/** A cursor that can be left. */
+export interface ClosableCursor<T> extends Cursor<T> {
+  /** Called when the iteration is left, at the end of the source or before. */
   close(): Coroutine<void>;
 }
 
 /** @internal The cursor of a source. */
-export function cursorOf<T>(source: Source<T>): Closable<T> {
+export function cursorOf<T>(source: Source<T>): ClosableCursor<T> {
   if (source instanceof Queue) return new QueueCursor(source);
   if (source instanceof AsyncGenerator) return new GeneratorCursor(source);
+  if (typeof (source as CursorSource<T> | undefined)?.[makeCursor] === "function") {
+    return (source as CursorSource<T>)[makeCursor]();
+  }
   const { [Symbol.asyncIterator]: asynchronous } = (source ?? {}) as Partial<AsyncIterable<T>>;
   if (typeof asynchronous === "function") return new AsyncCursor(source as AsyncIterable<T>);
   const { [Symbol.iterator]: synchronous } = Object(source ?? {}) as Partial<Iterable<T>>;
@@ -40,7 +55,7 @@ export function cursorOf<T>(source: Source<T>): Closable<T> {
   throw typeError("ITERATE", source);
 }
 
-abstract class BaseCursor<T> implements Closable<T> {
+abstract class BaseCursor<T> implements ClosableCursor<T> {
   value: T = undefined as T;
   protected over = false;
 

@@ -1,5 +1,5 @@
 import { type Coroutine, settled } from "../tasks/coroutine.js";
-import { type Closable, type Cursor, cursorOf, type Source } from "./cursor.js";
+import { type ClosableCursor, type Cursor, cursorOf, type Source } from "./cursor.js";
 
 /**
  * Iterates what gives its items over time: Python's `async for`, together with the closing of what it iterates.
@@ -21,10 +21,10 @@ export function iterate<T>(source: Source<T>): Iteration<T> {
 
 /** What {@link iterate} makes: a context manager of a {@link Cursor}. */
 export class Iteration<T> {
-  readonly #cursor: Closable<T>;
+  readonly #cursor: ClosableCursor<T>;
 
   /** @internal */
-  constructor(cursor: Closable<T>) {
+  constructor(cursor: ClosableCursor<T>) {
     this.#cursor = cursor;
   }
 

@@ -87,6 +87,7 @@ export class EventLoop extends Scheduler {
 
   #taskFactory: TaskFactory | undefined;
   #exceptionHandler: ExceptionHandler | undefined;
+  readonly #closeCallbacks = new Set<() => void>();
   #holds = 0;
   #generatorsShutDown = false;
 
@@ -256,12 +257,24 @@ export class EventLoop extends Scheduler {
   close(): void {
     if (this.closed) return;
     this._close();
+    for (const callback of this.#closeCallbacks) callback();
     this._reportLost();
     for (const future of this._pendingThens) rejectThens(future);
     this._pendingThens.clear();
     const executor = this.defaultExecutor;
     this.defaultExecutor = undefined;
     if (executor !== undefined) closeCoroutine(executor.shutdown());
+  }
+
+  /**
+   * Calls `callback` when the loop is closed: for what was opened on the loop's behalf and must not outlive it.
+   *
+   * @param callback must not throw
+   * @returns a function that calls it off
+   */
+  onClose(callback: () => void): () => void {
+    this.#closeCallbacks.add(callback);
+    return () => void this.#closeCallbacks.delete(callback);
   }
 
   /** @internal Reports, when a run ends, the errors that nobody retrieved and the coroutines that nobody awaited. */

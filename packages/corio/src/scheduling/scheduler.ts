@@ -127,6 +127,18 @@ export abstract class Scheduler {
   }
 
   /**
+   * Calls `callback(...args)` as a callback of this loop, for callbacks of the host that bring news for its tasks, such as those
+   * of a socket: where nothing else is ready it runs at once, and then what it wakes, so that no turn of the host is waited for.
+   * Otherwise it runs in its turn, after what is ready already. What it throws goes to the exception handler.
+   *
+   * @param callback must not rely on being called later: it may run before this returns
+   */
+  callFromHost<Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args): void {
+    this.#check(callback, "callFromHost");
+    this._enqueue(new Handle(this, () => callback(...args), contextFor(undefined)), true);
+  }
+
+  /**
    * Calls `callback` after a delay.
    *
    * @param delay in milliseconds; a negative one means "now", `Infinity` never comes
@@ -197,10 +209,13 @@ export abstract class Scheduler {
     this._wake();
   }
 
-  /** @internal Adds to what is ready, and sees to it that a turn comes. */
-  _enqueue(entry: Ready): void {
+  /** @internal Adds to what is ready, and sees to it that a turn comes: `fromHost` may make it a turn of its own. */
+  _enqueue(entry: Ready, fromHost = false): void {
     this._ready.push(entry);
-    if (running.loop !== (this as unknown)) this._wake();
+    if (fromHost && running.loop === undefined && this._ready.length === 1 && this.#running) {
+      this.#beginHostTurn();
+      this.#turn();
+    } else if (running.loop !== (this as unknown)) this._wake();
   }
 
   /** @internal Requests a turn, unless one is coming or the loop looks at its queues anyway before this turn ends. */
