@@ -1,1 +1,18 @@
-export {};
+// streams
+export { openConnection, openUnixConnection, type StreamLimit } from "./streams/connections.js";
+export { startServer, startUnixServer } from "./streams/servers.js";
+export type { ConnectionHandler } from "./streams/stream-protocol.js";
+export { type Separator, StreamReader } from "./streams/stream-reader.js";
+export { ReaderCursor } from "./streams/reader-cursor.js";
+export { StreamWriter } from "./streams/stream-writer.js";
+// transports and protocols
+export { createConnection, createUnixConnection } from "./transports/create-connection.js";
+export { createServer, createUnixServer } from "./transports/create-server.js";
+export type { ClientTlsOptions, ConnectOptions } from "./transports/connect.js";
+export { type ListeningSocket, Server, type ServerOptions } from "./transports/server.js";
+export { startTls, type StartTlsOptions } from "./transports/start-tls.js";
+export type { ExtraInfo } from "./transports/extra-info.js";
+export type { Protocol } from "./transports/protocol.js";
+export { Transport, type WriteBufferLimits } from "./transports/transport.js";
+// errors
+export { ConnectionLostError } from "./errors/connection-lost-error.js";

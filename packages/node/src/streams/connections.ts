@@ -1,0 +1,75 @@
+import { type Coroutine, getRunningLoop } from "corio";
+import {
+  type ClientTlsOptions,
+  type Connected,
+  connectHost,
+  type ConnectOptions,
+  connectPath,
+} from "../transports/connect.js";
+import { Transport } from "../transports/transport.js";
+import { StreamProtocol } from "./stream-protocol.js";
+import { checkLimit, DEFAULT_LIMIT, type StreamReader } from "./stream-reader.js";
+import type { StreamWriter } from "./stream-writer.js";
+
+/** Options of what is read from. */
+export interface StreamLimit {
+  /** How many bytes `readline` and `readuntil` may look through, and half of what is buffered at most; default 64 KiB. */
+  limit?: number;
+}
+
+/**
+ * Connects to a host.
+ *
+ * @param host a name or an address; of a name all addresses are tried, of both families (RFC 8305)
+ * @param port from 1 to 65535
+ * @param options `tls`, `limit` (in bytes) and more: see {@link ConnectOptions} and {@link StreamLimit}
+ * @returns a reader and a writer
+ * @throws Node's error with its `code` (`ECONNREFUSED`, `ENOTFOUND`, …), an AggregateError with one if several addresses were
+ * tried; a TimeoutError if the handshake of TLS took too long
+ *
+ * *If cancelled*, nothing is left open.
+ * @example
+ * const [reader, writer] = yield* openConnection("example.com", 443, { tls: true });
+ * yield* within(writer, function* () {
+ *   writer.write("HEAD / HTTP/1.0\r\nHost: example.com\r\n\r\n");
+ *   yield* writer.drain();
+ *   console.log(yield* reader.readline());
+ * });
+ * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
+ */
+export function* openConnection(
+  host: string,
+  port: number,
+  options: ConnectOptions & StreamLimit = {},
+): Coroutine<[reader: StreamReader, writer: StreamWriter]> {
+  checkLimit(options.limit ?? DEFAULT_LIMIT);
+  return begin(yield* connectHost(host, port, options), options);
+}
+
+/**
+ * Connects to a Unix socket.
+ *
+ * @param path of the socket; on Windows of a named pipe
+ * @param options `limit` (in bytes), and `tls`, which needs the server's name: see {@link ClientTlsOptions}
+ * @returns a reader and a writer
+ * @throws Node's error with its `code` (`ENOENT`, `ECONNREFUSED`, …)
+ *
+ * *If cancelled*, nothing is left open.
+ * @example
+ * const [reader, writer] = yield* openUnixConnection("/run/service.sock");
+ * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
+ */
+export function* openUnixConnection(
+  path: string,
+  options: ClientTlsOptions & StreamLimit = {},
+): Coroutine<[reader: StreamReader, writer: StreamWriter]> {
+  checkLimit(options.limit ?? DEFAULT_LIMIT);
+  return begin(yield* connectPath(path, options), options);
+}
+
+function begin({ socket, ...origin }: Connected, { limit = DEFAULT_LIMIT }: StreamLimit): [StreamReader, StreamWriter] {
+  const loop = getRunningLoop();
+  const protocol = new StreamProtocol(loop, limit);
+  new Transport(loop, socket, origin)._begin(protocol);
+  return [protocol.reader, protocol.writer];
+}

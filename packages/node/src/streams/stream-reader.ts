@@ -1,0 +1,323 @@
+import {
+  type ClosableCursor,
+  type Coroutine,
+  CorioError,
+  type EventLoop,
+  type Future,
+  getRunningLoop,
+  IncompleteReadError,
+  LimitOverrunError,
+  makeCursor,
+} from "corio";
+import { invalidArgument } from "../errors/invalid-argument.js";
+import type { Transport } from "../transports/transport.js";
+import { ByteQueue } from "./byte-queue.js";
+import { ReaderCursor } from "./reader-cursor.js";
+
+/** @internal Bytes; asyncio's. */
+export const DEFAULT_LIMIT = 64 * 1024;
+
+const NONE = new Uint8Array(0);
+const NEWLINE = new Uint8Array([10]);
+
+/**
+ * What is read from a connection. Made by `openConnection`, by servers and by subprocesses.
+ *
+ * Cancelling a task that waits in any of its methods loses no byte: what had arrived is there for the next read. At most one
+ * task may wait at a time. An error of the connection is thrown when what had arrived before is not enough.
+ *
+ * Iterated, it gives its lines, each with its end: by `forEach` and `iterate` in coroutines, by `for await` elsewhere.
+ * Leaving the iteration does not close the connection.
+ *
+ * @example
+ * yield* forEach(reader, (line) => console.log(line.length));
+ * @see https://docs.python.org/3/library/asyncio-stream.html#streamreader
+ */
+export class StreamReader {
+  readonly #loop: EventLoop;
+  readonly #limit: number;
+  readonly #queue = new ByteQueue();
+  #transport: Transport | undefined;
+  #waiter: Future<void> | undefined;
+  #eof = false;
+  #error: unknown;
+  #paused = false;
+
+  /**
+   * @param options `limit`: how many bytes `readline` and `readuntil` may look through; with twice as many buffered the
+   * connection is paused; default 64 KiB. `loop`: default the running one
+   */
+  constructor({ limit = DEFAULT_LIMIT, loop = getRunningLoop() }: { limit?: number; loop?: EventLoop } = {}) {
+    this.#limit = checkLimit(limit);
+    this.#loop = loop;
+  }
+
+  /** Whether the end was received and everything was read. */
+  get atEof(): boolean {
+    return this.#eof && this.#queue.length === 0;
+  }
+
+  /** The error that ended the connection, if there is one. */
+  get exception(): unknown {
+    return this.#error;
+  }
+
+  /**
+   * Reads up to `size` bytes.
+   *
+   * @param size in bytes; -1, the default, means everything up to the end
+   * @returns at least one byte, as soon as there is one; none at the end
+   * @throws what ended the connection; a `CorioError` if another task waits for this reader
+   *
+   * *If cancelled*, nothing is lost: what was read so far is read again.
+   * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
+   */
+  *read(size = -1): Coroutine<Uint8Array> {
+    if (!(Number.isInteger(size) && size >= -1)) throw notSize("read", size);
+    if (size < 0) return yield* this.#readAll();
+    if (size === 0) return NONE;
+    const queue = this.#queue;
+    while (queue.length === 0 && !this.#eof) yield* this.#arrival("read");
+    const data = queue.takeSome(size);
+    if (this.#paused) this.#resumeIfRoom();
+    return data;
+  }
+
+  /**
+   * Reads up to the end of a line.
+   *
+   * @returns the line with its `\n`; without it what is left at the end, and nothing after that
+   * @throws LimitOverrunError if the line is longer than the limit; it is dropped as far as it has come. What ended the
+   * connection; a `CorioError` if another task waits for this reader
+   *
+   * *If cancelled*, nothing is lost.
+   * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readline
+   */
+  *readline(): Coroutine<Uint8Array> {
+    const queue = this.#queue;
+    for (let from = 0; ; ) {
+      const end = queue.indexOf(NEWLINE, from);
+      if (end >= 0 && end <= this.#limit) {
+        const line = queue.take(end + 1);
+        if (this.#paused) this.#resumeIfRoom();
+        return line;
+      }
+      from = queue.length;
+      if (end >= 0 || from > this.#limit) {
+        queue.take(end >= 0 ? end + 1 : from);
+        this.#resumeIfRoom();
+        throw end >= 0 ? found(end) : notFound(from);
+      }
+      if (this.#eof) return queue.takeAll();
+      yield* this.#arrival("readline");
+    }
+  }
+
+  /**
+   * Reads exactly so many bytes.
+   *
+   * @param size in bytes
+   * @throws IncompleteReadError with what there was, if the end comes before. What ended the connection; a `CorioError` if
+   * another task waits for this reader
+   *
+   * *If cancelled*, nothing is lost.
+   * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readexactly
+   */
+  *readexactly(size: number): Coroutine<Uint8Array> {
+    if (!(Number.isInteger(size) && size >= 0)) throw notSize("readexactly", size);
+    const queue = this.#queue;
+    while (queue.length < size) {
+      if (this.#eof) throw new IncompleteReadError(queue.takeAll(), size);
+      // asked for more than the limit, so the buffer grows so far
+      this.#resume();
+      yield* this.#arrival("readexactly");
+    }
+    const data = queue.take(size);
+    this.#resumeIfRoom();
+    return data;
+  }
+
+  /**
+   * Reads up to a separator.
+   *
+   * @param separator bytes, or a text in UTF-8; of several the one that ends first; default `"\n"`
+   * @returns what was read, with the separator
+   * @throws IncompleteReadError with what there was, if the end comes before. LimitOverrunError if there are more bytes than
+   * the limit before the separator: they stay, and can be read otherwise. What ended the connection; a `CorioError` if another
+   * task waits for this reader
+   *
+   * *If cancelled*, nothing is lost.
+   * @example
+   * const head = yield* reader.readuntil("\r\n\r\n");
+   * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readuntil
+   */
+  *readuntil(separator: Separator | readonly Separator[] = NEWLINE): Coroutine<Uint8Array> {
+    const separators = separatorsOf(separator);
+    const shortest = Math.min(...separators.map(({ length }) => length));
+    const longest = Math.max(...separators.map(({ length }) => length));
+    const queue = this.#queue;
+    for (let from = 0; ; ) {
+      if (queue.length - from >= shortest) {
+        const { start, end } = firstOf(separators, queue, from);
+        if (end >= 0) {
+          if (start > this.#limit) throw found(start);
+          const data = queue.take(end);
+          this.#resumeIfRoom();
+          return data;
+        }
+        // a separator may have begun to arrive
+        from = Math.max(0, queue.length + 1 - longest);
+        if (from > this.#limit) throw notFound(from);
+      }
+      if (this.#eof) throw new IncompleteReadError(queue.takeAll());
+      yield* this.#arrival("readuntil");
+    }
+  }
+
+  /**
+   * The same bytes in the pieces in which they arrive, for `forEach`, `iterate` and `for await`.
+   *
+   * @example
+   * yield* forEach(reader.chunks(), (chunk) => hash.update(chunk));
+   */
+  chunks(): ReaderCursor {
+    return new ReaderCursor(this.#loop, () => this.read(this.#limit));
+  }
+
+  /** For `forEach` and `iterate`: line by line. */
+  [makeCursor](): ClosableCursor<Uint8Array> {
+    return new ReaderCursor(this.#loop, () => this.readline());
+  }
+
+  /** For `for await` in plain async code: line by line. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    return new ReaderCursor(this.#loop, () => this.readline())[Symbol.asyncIterator]();
+  }
+
+  /** Adds bytes, as if they had arrived: what a protocol does, and a test. */
+  feedData(data: Uint8Array): void {
+    if (this.#eof) throw new CorioError("ERR_CORIO_FED_AFTER_EOF", "feedData() after feedEof()");
+    this.#queue.push(data);
+    this.#wake();
+    if (!this.#paused && this.#transport !== undefined && this.#queue.length > 2 * this.#limit) {
+      this.#paused = true;
+      this.#transport.pauseReading();
+    }
+  }
+
+  /** Says that no more bytes come. */
+  feedEof(): void {
+    this.#eof = true;
+    this.#wake();
+  }
+
+  /** Ends it with an error, which who reads gets when what had arrived is not enough. */
+  setException(error: unknown): void {
+    this.#error = error;
+    this.#wake();
+  }
+
+  /** @internal */
+  _setTransport(transport: Transport): void {
+    this.#transport = transport;
+    this.#paused = false;
+  }
+
+  /** @internal What has arrived and was not read; it is the caller's then. */
+  _takeBuffered(): Uint8Array {
+    return this.#queue.takeAll();
+  }
+
+  *#readAll(): Coroutine<Uint8Array> {
+    const whole = new ByteQueue();
+    try {
+      for (;;) {
+        const piece = yield* this.read(this.#limit);
+        if (piece.length === 0) return whole.takeAll();
+        whole.push(piece);
+      }
+    } finally {
+      this.#queue.unshift(whole.takeAll());
+    }
+  }
+
+  /** Done when something has arrived: bytes, the end or an error. It wakes, and hands nothing over. */
+  #arrival(method: string): Future<void> {
+    if (this.#error !== undefined) throw this.#error;
+    if (this.#waiter !== undefined && !this.#waiter.done) throw alreadyWaiting(method);
+    if (this.#paused) this.#resume();
+    return (this.#waiter = this.#loop.createFuture<void>());
+  }
+
+  #wake(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    this.#waiter = undefined;
+    if (!waiter.done) waiter.setResult();
+  }
+
+  #resumeIfRoom(): void {
+    if (this.#queue.length <= this.#limit) this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#transport?.resumeReading();
+  }
+}
+
+/** What ends a piece that is read: bytes, or a text in UTF-8. */
+export type Separator = Uint8Array | string;
+
+/** @internal */
+export function checkLimit(limit: number): number {
+  if (!(limit > 0))
+    throw invalidArgument("LIMIT", `limit is how many bytes may be buffered, more than 0, not ${limit}`);
+  return limit;
+}
+
+function separatorsOf(separator: Separator | readonly Separator[]): Uint8Array[] {
+  const all = typeof separator === "string" || separator instanceof Uint8Array ? [separator] : separator;
+  const separators = [...all].map((one) => (typeof one === "string" ? new TextEncoder().encode(one) : one));
+  if (separators.length === 0 || !separators.every((one) => one instanceof Uint8Array && one.length > 0)) {
+    throw invalidArgument("SEPARATOR", 'Separator should be at least one-byte string: readuntil("\\r\\n")');
+  }
+  return separators;
+}
+
+function firstOf(separators: readonly Uint8Array[], queue: ByteQueue, from: number): { start: number; end: number } {
+  let first = { start: -1, end: -1 };
+  for (const separator of separators) {
+    const start = queue.indexOf(separator, from);
+    const end = start + separator.length;
+    if (start >= 0 && (first.end < 0 || end < first.end)) first = { start, end };
+  }
+  return first;
+}
+
+function found(position: number): LimitOverrunError {
+  return new LimitOverrunError(
+    "Separator is found, but chunk is longer than limit: open the stream with a larger `limit`",
+    position,
+  );
+}
+
+function notFound(looked: number): LimitOverrunError {
+  return new LimitOverrunError(
+    "Separator is not found, and chunk exceed the limit: open the stream with a larger `limit`",
+    looked,
+  );
+}
+
+function notSize(method: string, size: unknown): TypeError {
+  const everything = method === "read" ? ", or -1 for everything up to the end" : "";
+  return invalidArgument("SIZE", `${method}(size) takes a number of bytes${everything}, not ${String(size)}`);
+}
+
+function alreadyWaiting(method: string): CorioError {
+  return new CorioError(
+    "ERR_CORIO_CONCURRENT_READ",
+    `${method}() called while another coroutine is already waiting for incoming data: let one task read, and hand on by a Queue`,
+  );
+}

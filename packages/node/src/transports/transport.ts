@@ -1,0 +1,405 @@
+import type { Duplex } from "node:stream";
+import { CorioError, type EventLoop, type Future } from "corio";
+import { invalidArgument } from "../errors/invalid-argument.js";
+import { type ExtraInfo, extraInfo } from "./extra-info.js";
+import { closed, opened } from "./open-resources.js";
+import type { Protocol } from "./protocol.js";
+
+// Bytes; asyncio's.
+const HIGH_WATER = 64 * 1024;
+
+/** How many bytes may wait to be sent before the protocol is told to pause, and how few before it may go on. */
+export interface WriteBufferLimits {
+  /** In bytes; default 64 KiB. */
+  high: number;
+  /** In bytes; default a quarter of `high`. */
+  low?: number;
+}
+
+/** @internal Who keeps the transports of a server. */
+export interface TransportOwner {
+  _lost(transport: Transport): void;
+  _replaced(transport: Transport, by: Transport): void;
+}
+
+/** @internal What is known of a stream that it does not tell itself. */
+export interface Origin {
+  /** Which ways it goes; default both. */
+  readonly direction?: "in" | "out" | undefined;
+  /** The path of a Unix socket. */
+  readonly path?: string | undefined;
+  /** The name of the host that it was connected to. */
+  readonly host?: string | undefined;
+}
+
+const ACCEPTED: Origin = {};
+
+/** What leads from Node's stream to its transport: the listeners are shared, and made once for all. */
+const TRANSPORT = Symbol("corio.transport");
+
+interface OwnedStream extends Duplex {
+  [TRANSPORT]?: Transport;
+}
+
+/**
+ * A connection, from the side of who writes: a TCP, TLS or Unix socket, or a pipe. What it receives it hands to its
+ * {@link Protocol}. `createConnection` and `createServer` make it; coroutines have streams instead (`openConnection`).
+ *
+ *   open ──writeEof()──> half open ──┐
+ *     ├──close()──> closing: sends what is left ──┤
+ *     └──abort(), an error, the peer's end ───────┴──> lost
+ *
+ * Writing never waits. Bytes that the system does not take at once are buffered; see `Protocol.pauseWriting`.
+ *
+ * @see https://docs.python.org/3/library/asyncio-protocol.html#transports
+ */
+export class Transport {
+  /** The loop that the protocol is called in. */
+  readonly loop: EventLoop;
+  readonly #stream: OwnedStream;
+  readonly #origin: Origin;
+  #protocol: Protocol | undefined;
+  #owner: TransportOwner | undefined;
+  #error: Error | undefined;
+  #closing = false;
+  #lost = false;
+  #eofWritten = false;
+  #readingPaused = false;
+  #writingPaused = false;
+  #high = HIGH_WATER;
+  #low = HIGH_WATER / 4;
+  #onWritten: (() => void) | undefined;
+
+  /** @internal Errors are heard from here on; `_begin` starts reading. */
+  constructor(loop: EventLoop, stream: Duplex, origin: Origin = ACCEPTED) {
+    this.loop = loop;
+    this.#stream = stream;
+    this.#origin = origin;
+    this.#stream[TRANSPORT] = this;
+    stream.on("error", onError);
+    stream.on("close", onClose);
+    opened(loop, this);
+  }
+
+  /** The protocol that is told what arrives. Another one can be set at any time. */
+  get protocol(): Protocol {
+    return this.#protocol as Protocol;
+  }
+
+  set protocol(protocol: Protocol) {
+    this.#protocol = protocol;
+  }
+
+  /** Whether it is closing or closed. */
+  get isClosing(): boolean {
+    return this.#closing || this.#lost;
+  }
+
+  /** Whether it hands on what arrives. */
+  get isReading(): boolean {
+    return !this.#readingPaused && !this.isClosing;
+  }
+
+  /** Whether `writeEof()` has a meaning: not for what can only be read. */
+  get canWriteEof(): boolean {
+    return this.#origin.direction !== "in";
+  }
+
+  /** How many bytes wait to be sent. */
+  get writeBufferSize(): number {
+    return this.#stream.writableLength ?? 0;
+  }
+
+  /** When the protocol is told to pause and to resume writing. Setting it is asyncio's `set_write_buffer_limits`. */
+  get writeBufferLimits(): Required<WriteBufferLimits> {
+    return { high: this.#high, low: this.#low };
+  }
+
+  set writeBufferLimits({ high, low = Math.floor(high / 4) }: WriteBufferLimits) {
+    if (!(low >= 0 && high >= low)) {
+      throw invalidArgument("WRITE_BUFFER_LIMITS", `high (${high}) must be >= low (${low}) must be >= 0, in bytes`);
+    }
+    this.#high = high;
+    this.#low = low;
+  }
+
+  /**
+   * What is known of the connection.
+   *
+   * @param name `"peername"`, `"sockname"`, `"socket"`, on TLS `"peercert"`, `"cipher"` and more: see {@link ExtraInfo}
+   * @returns `undefined` where it is not known, or has no meaning
+   * @see https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
+   */
+  getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | undefined {
+    return extraInfo(name, this.#stream, this.#origin.path) as ExtraInfo[K] | undefined;
+  }
+
+  /**
+   * Sends bytes. Does not wait: what cannot be sent at once is buffered. Once the connection is closing or lost, nothing is
+   * sent any more, and that is no error here: the protocol is told by `connectionLost`.
+   *
+   * @param data must not be changed afterwards; a string is sent as UTF-8
+   * @throws a `CorioError` after `writeEof()`
+   */
+  write(data: Uint8Array | string): void {
+    if (typeof data !== "string" && !(data instanceof Uint8Array)) throw notBytes(data);
+    if (this.#eofWritten) throw writtenAfterEof();
+    if (this.#closing || this.#lost || data.length === 0) return;
+    const stream = this.#stream;
+    if (stream.writableLength + data.length <= this.#low) {
+      stream.write(data);
+      return;
+    }
+    // While more than the low-water mark waits, the newest write tells when it is done: so the mark is not missed.
+    stream.write(data, (this.#onWritten ??= () => this.#written()));
+    if (stream.writableLength > this.#high && !this.#writingPaused) {
+      this.#writingPaused = true;
+      this.#tell("pauseWriting", () => this.#protocol?.pauseWriting?.());
+    }
+  }
+
+  /** Sends several pieces at once. */
+  writelines(pieces: Iterable<Uint8Array | string>): void {
+    this.#stream.cork?.();
+    try {
+      for (const piece of pieces) this.write(piece);
+    } finally {
+      this.#stream.uncork?.();
+    }
+  }
+
+  /**
+   * Sends what is buffered and then the end; the connection can still be read.
+   *
+   * @throws a `CorioError` on what can only be read
+   */
+  writeEof(): void {
+    if (!this.canWriteEof && !this.isClosing) {
+      throw new CorioError("ERR_CORIO_NOT_WRITABLE", "this transport can only be read: close() it instead");
+    }
+    if (this.#eofWritten || this.isClosing) return;
+    this.#eofWritten = true;
+    this.#stream.end();
+  }
+
+  /** Hands on nothing that arrives, and so slows the peer down, until `resumeReading()`. */
+  pauseReading(): void {
+    if (this.#readingPaused || this.isClosing) return;
+    this.#readingPaused = true;
+    this.#stream.pause();
+  }
+
+  /** Ends `pauseReading()`. */
+  resumeReading(): void {
+    if (!this.#readingPaused) return;
+    this.#readingPaused = false;
+    this.#stream.resume();
+  }
+
+  /** Sends what is buffered, then closes the connection; nothing more is received. */
+  close(): void {
+    if (this.isClosing) return;
+    this.#closing = true;
+    const stream = this.#stream;
+    // What still arrives is dropped, but read: closing a socket with unread bytes would reset it and lose what was sent.
+    stream.resume?.();
+    if (this.#origin.direction === "in" || stream.writableFinished) {
+      stream.destroy();
+      return;
+    }
+    stream.once("finish", destroy);
+    stream.end();
+  }
+
+  /** Closes the connection at once; what is buffered is not sent. */
+  abort(): void {
+    this.#closing = true;
+    this.#stream.destroy();
+  }
+
+  /** @internal Begins: called inside the loop. The server's, if it is one of a server's connections. */
+  _begin(protocol: Protocol, owner?: TransportOwner): void {
+    this.#protocol = protocol;
+    this.#owner = owner;
+    this.#tell("connectionMade", () => protocol.connectionMade?.(this));
+    if (this.#stream.closed) this.loop.callFromHost(() => this._closed());
+    if (this.isClosing) return;
+    if (this.#origin.direction === "out") return;
+    this.#stream.on("data", onData);
+    this.#stream.on("end", onEnd);
+    // a protocol may have paused already
+    if (this.#readingPaused) this.#stream.pause();
+  }
+
+  /**
+   * @internal Gives the stream up, to be wrapped by another. What the protocol has not used of what arrived goes back.
+   */
+  _detach(unused: Uint8Array | undefined): Duplex {
+    const stream = this.#stream;
+    stream.pause();
+    stream.off("data", onData).off("end", onEnd).off("close", onClose);
+    delete stream[TRANSPORT];
+    this.#closing = this.#lost = true;
+    closed(this.loop, this);
+    if (unused !== undefined && unused.length > 0) stream.unshift(unused);
+    return stream;
+  }
+
+  /** @internal What was to follow it did not come: the connection is over for its protocol. */
+  _giveUp(error: unknown): void {
+    if (error instanceof Error) this.#error ??= error;
+    this.#stream.destroy();
+    this.#lost = false;
+    this._closed();
+  }
+
+  /** @internal Who keeps it. */
+  get _owner(): TransportOwner | undefined {
+    return this.#owner;
+  }
+
+  /** @internal */
+  get _origin(): Origin {
+    return this.#origin;
+  }
+
+  /** @internal Done when nothing waits to be sent. */
+  _flushed(): Future<void> {
+    const future = this.loop.createFuture<void>();
+    if (this.writeBufferSize === 0) future.setResult();
+    else {
+      this.#stream.write("", (error) => {
+        if (future.done) return;
+        if (error) future.setException(error);
+        else future.setResult();
+      });
+    }
+    return future;
+  }
+
+  /** @internal The loop is closed, nobody is called any more. One that was told to close still sends what is left. */
+  _loopClosed(): void {
+    if (!this.#closing) this.abort();
+  }
+
+  /** @internal Ends a pause that was not the protocol's. */
+  _resume(): void {
+    if (!this.#readingPaused) this.#stream.resume();
+  }
+
+  /** @internal */
+  _data(data: Uint8Array): void {
+    if (this.#closing || this.#lost) return;
+    const protocol = this.#protocol as Protocol;
+    try {
+      protocol.dataReceived?.(data);
+    } catch (error) {
+      this.#fail("dataReceived", error);
+    }
+  }
+
+  /** @internal */
+  _eof(): void {
+    if (this.isClosing) return;
+    try {
+      if (this.#protocol?.eofReceived?.() === true) return;
+    } catch (error) {
+      this.#fail("eofReceived", error);
+    }
+    this.close();
+  }
+
+  /** @internal */
+  _failed(error: Error): void {
+    this.#error ??= error;
+  }
+
+  /** @internal */
+  _closed(): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    closed(this.loop, this);
+    const protocol = this.#protocol;
+    this.#tell("connectionLost", () => protocol?.connectionLost?.(this.#error));
+    this.#owner?._lost(this);
+  }
+
+  #written(): void {
+    if (!this.#writingPaused || this.#lost || this.#stream.writableLength > this.#low) return;
+    this.#writingPaused = false;
+    this.loop.callFromHost(() => this.#tell("resumeWriting", () => this.#protocol?.resumeWriting?.()));
+  }
+
+  #tell(method: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#fail(method, error);
+    }
+  }
+
+  #fail(method: string, error: unknown): void {
+    this.loop.callExceptionHandler({
+      message: `Fatal error: protocol.${method}() call failed`,
+      exception: error,
+      transport: this,
+      protocol: this.#protocol,
+    });
+    if (error instanceof Error) this.#error ??= error;
+    this.abort();
+  }
+}
+
+function onData(this: OwnedStream, data: Buffer | string): void {
+  const transport = this[TRANSPORT];
+  if (transport === undefined) return;
+  const { loop } = transport;
+  // A loop that is not running takes no more than one piece.
+  if (!loop.running) {
+    this.pause();
+    loop.callFromHost(resume, transport);
+  }
+  const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  loop.callFromHost(deliver, transport, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+function deliver(transport: Transport, data: Uint8Array): void {
+  transport._data(data);
+}
+
+function resume(transport: Transport): void {
+  transport._resume();
+}
+
+function onEnd(this: OwnedStream): void {
+  const transport = this[TRANSPORT];
+  transport?.loop.callFromHost(() => transport._eof());
+}
+
+function onError(this: OwnedStream, error: Error): void {
+  this[TRANSPORT]?._failed(error);
+}
+
+function onClose(this: OwnedStream): void {
+  const transport = this[TRANSPORT];
+  if (transport !== undefined && !transport.loop.closed) transport.loop.callFromHost(() => transport._closed());
+}
+
+function destroy(this: Duplex): void {
+  this.destroy();
+}
+
+function notBytes(data: unknown): TypeError {
+  const got = data === null ? "null" : typeof data === "object" ? "an object" : typeof data;
+  return invalidArgument(
+    "NOT_BYTES",
+    `write(data) takes a Uint8Array, or a string to be sent as UTF-8, not ${got}; of an object write JSON.stringify(it)`,
+  );
+}
+
+function writtenAfterEof(): CorioError {
+  return new CorioError(
+    "ERR_CORIO_WRITE_AFTER_EOF",
+    "Cannot call write() after writeEof(): this side said that it ends",
+  );
+}
