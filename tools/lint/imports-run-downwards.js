@@ -1,23 +1,26 @@
 import { dirname, resolve } from "node:path";
 
-/** The folders of packages/corio/src, lowest first. A folder may import itself and those below it. */
-const CORE_FOLDERS = [
-  "errors",
-  "context",
-  "hosts",
-  "scheduling",
-  "tasks",
-  "diagnostics",
-  "debug",
-  "loop",
-  "introspection",
-  "sync",
-  "queues",
-  "scopes",
-  "waiting",
-  "iteration",
-  "run",
-];
+/** The folders of a package's src, lowest first. A folder may import itself and those below it. */
+const FOLDERS = {
+  corio: [
+    "errors",
+    "context",
+    "hosts",
+    "scheduling",
+    "tasks",
+    "diagnostics",
+    "debug",
+    "loop",
+    "introspection",
+    "sync",
+    "queues",
+    "scopes",
+    "waiting",
+    "iteration",
+    "run",
+  ],
+  "@corio/node": ["errors", "dns", "transports", "streams", "subprocess", "bridges", "executors", "signals", "program"],
+};
 
 /** Which of this repository's packages a package may import; one that is not listed may import none. */
 const PACKAGES = {
@@ -38,7 +41,7 @@ const PACKAGES = {
 };
 
 /**
- * Lower packages never import higher ones, and neither do lower folders of the core, which imports nothing from outside.
+ * Lower packages never import higher ones, and neither do lower folders of a package. The core imports nothing from outside.
  * Inside the core `import type` is exempt: types cost nothing, and a cycle of types is harmless.
  */
 export const importsRunDownwards = {
@@ -59,10 +62,11 @@ export const importsRunDownwards = {
 
     return {
       Program(node) {
-        if (file.package !== "corio" || isDoor(file) || CORE_FOLDERS.includes(file.folder)) return;
+        const order = FOLDERS[file.package];
+        if (!order || isDoor(file) || order.includes(file.folder)) return;
         const message = file.folder
-          ? `"${file.folder}" is not in the order of the core's folders: add it to ${RULE_FILE}.`
-          : "Only index.ts stands at the top of the core: give this file a folder.";
+          ? `"${file.folder}" is not in the order of the folders of ${file.package}: add it to ${RULE_FILE}.`
+          : `Only index.ts stands at the top of ${file.package}: give this file a folder.`;
         context.report({ node, message });
       },
       ImportDeclaration: (node) => checkUnlessTypes(node, node.importKind),
@@ -102,10 +106,11 @@ function namedImport(file, specifier) {
 function relativeImport(file, target) {
   if (!target || target.package !== file.package)
     return "An import leaves its package's src folder only by a package's name.";
-  if (file.package !== "corio" || isDoor(file)) return undefined;
-  if (isDoor(target)) return "index.ts is the door of the core for others: import the file that holds it.";
-  const from = CORE_FOLDERS.indexOf(file.folder);
-  const to = CORE_FOLDERS.indexOf(target.folder);
+  const order = FOLDERS[file.package];
+  if (!order || isDoor(file)) return undefined;
+  if (isDoor(target)) return `index.ts is the door of ${file.package} for others: import the file that holds it.`;
+  const from = order.indexOf(file.folder);
+  const to = order.indexOf(target.folder);
   if (from < 0 || to <= from) return undefined;
   return `${file.folder}/ is below ${target.folder}/, and imports run downwards only (\`import type\` is free). The order: ${RULE_FILE}.`;
 }

@@ -6,7 +6,7 @@ export { type Separator, StreamReader } from "./streams/stream-reader.js";
 export { ReaderCursor } from "./streams/reader-cursor.js";
 export { StreamWriter } from "./streams/stream-writer.js";
 // transports and protocols
-export { createConnection, createUnixConnection } from "./transports/create-connection.js";
+export { connectAcceptedSocket, createConnection, createUnixConnection } from "./transports/create-connection.js";
 export { createServer, createUnixServer } from "./transports/create-server.js";
 export type { ClientTlsOptions, ConnectOptions } from "./transports/connect.js";
 export { type ListeningSocket, Server, type ServerOptions } from "./transports/server.js";

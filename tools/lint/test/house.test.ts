@@ -64,7 +64,7 @@ describe("imports run downwards:", () => {
 
   test("nothing in the core imports its door", () => {
     const problems = lint({ "packages/corio/src/run/run.ts": 'import { sleep } from "../index.js";\nsleep();\n' });
-    expect(problems).toEqual([expect.stringContaining("index.ts is the door of the core for others")]);
+    expect(problems).toEqual([expect.stringContaining("index.ts is the door of corio for others")]);
   });
 
   test("a folder of the core that the order does not name is refused, and so is a file beside index.ts", () => {
@@ -73,8 +73,18 @@ describe("imports run downwards:", () => {
       "packages/corio/src/version.ts": "export {};\n",
     });
     expect(problems).toEqual([
-      expect.stringContaining('"attic" is not in the order of the core\'s folders'),
-      expect.stringContaining("Only index.ts stands at the top of the core"),
+      expect.stringContaining('"attic" is not in the order of the folders of corio'),
+      expect.stringContaining("Only index.ts stands at the top of corio"),
+    ]);
+  });
+
+  test("the folders of @corio/node have their order, too", () => {
+    const problems = lint({
+      "packages/node/src/transports/transport.ts": 'import "../streams/stream-reader.js";\n',
+      "packages/node/src/streams/stream-reader.ts": 'import "../transports/transport.js";\nimport "node:net";\n',
+    });
+    expect(problems).toEqual([
+      expect.stringContaining("transports/ is below streams/, and imports run downwards only"),
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { type Context, contextFor } from "../context/context.js";
+import { type Context, contexts, contextFor, enterContext, leaveContext } from "../context/context.js";
 import { misuse, rangeError, typeError } from "../errors/corio-error.js";
 import type { AsyncContextRunner, Host } from "../hosts/host.js";
 import type { EventLoop, ExceptionContext } from "../loop/event-loop.js";
@@ -73,6 +73,11 @@ export abstract class Scheduler {
 
   #reactionTurns = 0;
 
+  // what the turn begins with, if a callback of the host makes it: no entry of the queue, and in a context of its own
+  #hostCall: ((...args: unknown[]) => void) | undefined;
+  #hostArguments: unknown[] = [];
+  readonly #hostContext = contextFor(undefined);
+
   #turnRequested = false;
   #alarmAt = Number.POSITIVE_INFINITY;
   #callOffAlarm: (() => void) | undefined;
@@ -135,7 +140,15 @@ export abstract class Scheduler {
    */
   callFromHost<Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args): void {
     this.#check(callback, "callFromHost");
-    this._enqueue(new Handle(this, () => callback(...args), contextFor(undefined)), true);
+    const atOnce = running.loop === undefined && this.#running && this._ready.length === 0;
+    if (!atOnce || this._observer !== undefined) {
+      this._enqueue(new Handle(this, () => callback(...args), contextFor(undefined)));
+      return;
+    }
+    this.#hostCall = callback as (...args: unknown[]) => void;
+    this.#hostArguments = args;
+    this.#beginHostTurn();
+    this.#turn();
   }
 
   /**
@@ -209,13 +222,10 @@ export abstract class Scheduler {
     this._wake();
   }
 
-  /** @internal Adds to what is ready, and sees to it that a turn comes: `fromHost` may make it a turn of its own. */
-  _enqueue(entry: Ready, fromHost = false): void {
+  /** @internal Adds to what is ready, and sees to it that a turn comes. */
+  _enqueue(entry: Ready): void {
     this._ready.push(entry);
-    if (fromHost && running.loop === undefined && this._ready.length === 1 && this.#running) {
-      this.#beginHostTurn();
-      this.#turn();
-    } else if (running.loop !== (this as unknown)) this._wake();
+    if (running.loop !== (this as unknown)) this._wake();
   }
 
   /** @internal Requests a turn, unless one is coming or the loop looks at its queues anyway before this turn ends. */
@@ -292,6 +302,7 @@ export abstract class Scheduler {
     running.loop = this as unknown as EventLoop;
     running.task = undefined;
     try {
+      if (this.#hostCall !== undefined) this.#callFromHost(this.#hostCall);
       this.#runIterations();
     } finally {
       running.loop = loop;
@@ -302,23 +313,42 @@ export abstract class Scheduler {
     }
   };
 
+  #callFromHost(callback: (...args: unknown[]) => void): void {
+    this.#hostCall = undefined;
+    const outer = contexts.current;
+    enterContext(this.#hostContext);
+    try {
+      callback(...this.#hostArguments);
+    } catch (exception) {
+      const message = `Exception in callback ${callback.name || "(anonymous)"} of the host`;
+      this.callExceptionHandler({ message, exception });
+    } finally {
+      leaveContext(this.#hostContext, outer);
+    }
+  }
+
   #runIterations(): void {
     const ready = this._ready;
     const end = this.#hostTurnAt + this.#turnBudget;
     for (let callbacks = CALLBACKS_PER_TURN; ; ) {
       if (this.#left === 0) {
-        if (this._timers.size > 0) this.#enqueueDue();
+        if (this._timers.size > 0) {
+          if (this.#untilLook <= 0 && this.#look()) callbacks = CALLBACKS_PER_TURN;
+          this.#enqueueDue();
+        }
         this.#left = ready.length;
       }
       while (this.#left > 0) {
+        if (this.#untilLook <= 0) {
+          if (this.#look()) callbacks = CALLBACKS_PER_TURN;
+          if ((this.#clock >= end || callbacks <= 0) && !this.#stopping) return;
+        }
+        this.#untilLook--;
         this.#left--;
         const entry = ready.shift();
         if (this._observer === undefined) entry._run();
         else this._observer.run(entry);
         callbacks--;
-        if (--this.#untilLook > 0) continue;
-        if (this.#look()) callbacks = CALLBACKS_PER_TURN;
-        if ((this.#clock >= end || callbacks < 0) && !this.#stopping) return;
       }
       if (this.#stopping) {
         this.#stopping = false;
@@ -329,7 +359,7 @@ export abstract class Scheduler {
     }
   }
 
-  /** Looks at the clock. Returns whether it has moved. */
+  /** Looks at the clock, which is done before a callback and not after one: the last of a turn needs none. Returns whether it has moved. */
   #look(): boolean {
     const now = this._host.now();
     const moved = now > this.#clock;

@@ -1,50 +1,76 @@
-import { lookup } from "node:dns";
+import { type LookupAddress, lookup, V4MAPPED } from "node:dns";
 import { isIP } from "node:net";
-import { type Coroutine, getRunningLoop } from "corio";
+import type { Coroutine } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
+import { answerOf } from "./answer.js";
+import { portOf } from "./port.js";
 
-/** An address of a host. */
-export interface Address {
+/** An address that a name was resolved to. */
+export interface ResolvedAddress {
   readonly family: 4 | 6;
   readonly address: string;
   readonly port: number;
 }
 
-/**
- * The addresses of a host, in the order in which the system gives them.
- *
- * @param host a name or an address
- * @param port a number, or a text with a number
- * @param options `family`: 4 or 6 for only IPv4 or IPv6, default both; `hints`: of `dns.lookup`
- * @throws Node's error with its `code` (`ENOTFOUND`, …)
- *
- * *If cancelled*, the wait ends at once; the system's answer is dropped.
- * @example
- * for (const { address } of yield* getaddrinfo("localhost", 80)) console.log(address);
- * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.getaddrinfo
- */
-export function* getaddrinfo(
-  host: string,
-  port: number | string,
-  { family = 0, hints }: { family?: 0 | 4 | 6; hints?: number } = {},
-): Coroutine<Address[]> {
-  const number = portOf(port);
-  const known = isIP(host) as 0 | 4 | 6;
-  if (known !== 0 && (family === 0 || family === known)) return [{ family: known, address: host, port: number }];
-  const found = getRunningLoop().createFuture<Address[]>();
-  lookup(host, { all: true, verbatim: true, family, ...(hints === undefined ? {} : { hints }) }, (error, addresses) => {
-    if (found.done) return;
-    if (error !== null) found.setException(error);
-    else found.setResult(addresses.map((one) => ({ family: one.family as 4 | 6, address: one.address, port: number })));
-  });
-  return yield* found;
+/** Options of {@link getaddrinfo}. */
+export interface GetaddrinfoOptions {
+  /** Only addresses of IPv4 or IPv6; default 0, both. */
+  family?: 0 | 4 | 6 | undefined;
+  /** `ADDRCONFIG`, `V4MAPPED` and `ALL` of `node:dns`, added up; default 0. */
+  flags?: number | undefined;
 }
 
-function portOf(port: number | string): number {
-  const number = typeof port === "string" && /^\d+$/.test(port) ? Number(port) : port;
-  if (Number.isInteger(number) && (number as number) >= 0 && (number as number) < 65_536) return number as number;
-  throw invalidArgument(
-    "PORT",
-    `the port is a number from 0 to 65535, not ${String(port)}; names of services are not known`,
-  );
+/**
+ * The addresses of a host, as the system resolves names: its files (`/etc/hosts`), the domain name system, what else it has. In
+ * the system's order. An IP address is answered at once, without the system. The addresses serve for any type of socket.
+ *
+ * @param host a name or an IP address
+ * @param port a port, which the results carry on, as a number or as a string of digits
+ * @param options `family`, `flags`: see {@link GetaddrinfoOptions}
+ * @throws what `dns.lookup` throws, with its `code`: `ENOTFOUND` for a name that has no address, `EAI_AGAIN` if the server does
+ * not answer; at once a `TypeError` for a port that is none, such as the name of a service
+ *
+ * *If cancelled*, the wait ends at once. The system cannot be told: it goes on to use a thread of Node's pool, and its answer is
+ * dropped.
+ * @example
+ * for (const { family, address, port } of yield* getaddrinfo("localhost", 80)) console.log(family, address, port);
+ * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.getaddrinfo
+ */
+export function getaddrinfo(
+  host: string,
+  port: number | string,
+  options: GetaddrinfoOptions = {},
+): Coroutine<ResolvedAddress[]> {
+  const { family = 0, flags = 0 } = options;
+  if (typeof host !== "string" || host === "") {
+    throw invalidArgument("HOST", `getaddrinfo(host, port) takes a name or an IP address, not ${JSON.stringify(host)}`);
+  }
+  if (family !== 0 && family !== 4 && family !== 6) {
+    throw invalidArgument("FAMILY", `family is 4, 6, or 0 for both, not ${String(family)}`);
+  }
+  return resolve(host, portOf(port, "getaddrinfo(host, port)"), family, flags);
+}
+
+function* resolve(host: string, port: number, family: 0 | 4 | 6, flags: number): Coroutine<ResolvedAddress[]> {
+  const addresses = isIP(host) === 0 ? yield* lookUp(host, family, flags) : [addressOf(host, family, flags)];
+  return addresses.map((found) => ({ family: found.family as 4 | 6, address: found.address, port }));
+}
+
+function lookUp(host: string, family: 0 | 4 | 6, hints: number): Coroutine<LookupAddress[]> {
+  return answerOf((answered) => {
+    lookup(host, { all: true, family, hints, order: "verbatim" }, (error, addresses) =>
+      answered(error, () => addresses),
+    );
+  });
+}
+
+function addressOf(address: string, wanted: 0 | 4 | 6, flags: number): LookupAddress {
+  const family = isIP(address);
+  if (wanted === 0 || wanted === family) return { address, family };
+  if (family === 4 && (flags & V4MAPPED) !== 0) return { address: `::ffff:${address}`, family: 6 };
+  throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${address}: it is no address of IPv${wanted}`), {
+    code: "ENOTFOUND",
+    syscall: "getaddrinfo",
+    hostname: address,
+  });
 }

@@ -37,13 +37,12 @@ export interface StreamLimit {
  * });
  * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
  */
-export function* openConnection(
+export function openConnection(
   host: string,
   port: number,
   options: ConnectOptions & StreamLimit = {},
 ): Coroutine<[reader: StreamReader, writer: StreamWriter]> {
-  checkLimit(options.limit ?? DEFAULT_LIMIT);
-  return begin(yield* connectHost(host, port, options), options);
+  return open(connectHost(host, port, options), checkLimit(options.limit ?? DEFAULT_LIMIT));
 }
 
 /**
@@ -59,15 +58,15 @@ export function* openConnection(
  * const [reader, writer] = yield* openUnixConnection("/run/service.sock");
  * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
  */
-export function* openUnixConnection(
+export function openUnixConnection(
   path: string,
   options: ClientTlsOptions & StreamLimit = {},
 ): Coroutine<[reader: StreamReader, writer: StreamWriter]> {
-  checkLimit(options.limit ?? DEFAULT_LIMIT);
-  return begin(yield* connectPath(path, options), options);
+  return open(connectPath(path, options), checkLimit(options.limit ?? DEFAULT_LIMIT));
 }
 
-function begin({ socket, ...origin }: Connected, { limit = DEFAULT_LIMIT }: StreamLimit): [StreamReader, StreamWriter] {
+function* open(connecting: Coroutine<Connected>, limit: number): Coroutine<[StreamReader, StreamWriter]> {
+  const { socket, ...origin } = yield* connecting;
   const loop = getRunningLoop();
   const protocol = new StreamProtocol(loop, limit);
   new Transport(loop, socket, origin)._begin(protocol);

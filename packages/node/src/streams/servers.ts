@@ -1,8 +1,8 @@
-import { type Coroutine, getRunningLoop } from "corio";
+import type { Coroutine } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { checkPath } from "../transports/connect.js";
-import { placesOf, serve } from "../transports/create-server.js";
-import type { Place, Server, ServerOptions } from "../transports/server.js";
+import { checkPlace, type HostPlace, serve } from "../transports/create-server.js";
+import type { Server, ServerOptions } from "../transports/server.js";
 import type { StreamLimit } from "./connections.js";
 import { type ConnectionHandler, StreamProtocol } from "./stream-protocol.js";
 import { checkLimit, DEFAULT_LIMIT } from "./stream-reader.js";
@@ -30,14 +30,14 @@ import { checkLimit, DEFAULT_LIMIT } from "./stream-reader.js";
  * yield* within(server, () => server.serveForever());
  * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
  */
-export function* startServer(
+export function startServer(
   handler: ConnectionHandler,
   host: string | readonly string[] | undefined,
   port: number,
   options: ServerOptions & StreamLimit = {},
 ): Coroutine<Server> {
   checkHandler(handler, "startServer");
-  return yield* serveStreams(handler, yield* placesOf(host, port), options);
+  return serveStreams(handler, checkPlace(host, port), options);
 }
 
 /**
@@ -52,24 +52,23 @@ export function* startServer(
  * *If cancelled*, nothing is left listening.
  * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
  */
-export function* startUnixServer(
+export function startUnixServer(
   handler: ConnectionHandler,
   path: string,
   options: ServerOptions & StreamLimit = {},
 ): Coroutine<Server> {
   checkHandler(handler, "startUnixServer");
   checkPath(path);
-  return yield* serveStreams(handler, [{ path }], options);
+  return serveStreams(handler, { path }, options);
 }
 
 function serveStreams(
   handler: ConnectionHandler,
-  places: readonly Place[],
+  place: HostPlace | { path: string },
   options: ServerOptions & StreamLimit,
 ): Coroutine<Server> {
   const limit = checkLimit(options.limit ?? DEFAULT_LIMIT);
-  const loop = getRunningLoop();
-  return serve((server) => new StreamProtocol(loop, limit, { handler, server }), places, options);
+  return serve((server) => new StreamProtocol(server.loop, limit, { handler, server }), place, options);
 }
 
 function checkHandler(handler: unknown, method: string): void {

@@ -122,9 +122,8 @@ export class StreamProtocol implements Protocol {
       this.#handlerFailed(error);
       return;
     }
-    if (made === undefined || made === null) return;
-    if (!isCoroutine(made) && typeof (made as PromiseLike<unknown>).then !== "function") return;
-    const task = this.#loop.createTask(made as Coroutine<unknown>, { context: server._context.copy() });
+    if (!isCoroutine(made) && typeof made?.then !== "function") return;
+    const task = this.#loop.createTask(made, { context: server._context.copy() });
     server._handling(task);
     task.addDoneCallback(() => {
       const error = task.cancelled ? undefined : task.exception();

@@ -30,6 +30,7 @@ const NEWLINE = new Uint8Array([10]);
  * Leaving the iteration does not close the connection.
  *
  * @example
+ * const [reader] = yield* openConnection("localhost", 7);
  * yield* forEach(reader, (line) => console.log(line.length));
  * @see https://docs.python.org/3/library/asyncio-stream.html#streamreader
  */
@@ -72,9 +73,12 @@ export class StreamReader {
    * *If cancelled*, nothing is lost: what was read so far is read again.
    * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
    */
-  *read(size = -1): Coroutine<Uint8Array> {
+  read(size = -1): Coroutine<Uint8Array> {
     if (!(Number.isInteger(size) && size >= -1)) throw notSize("read", size);
-    if (size < 0) return yield* this.#readAll();
+    return size < 0 ? this.#readAll() : this.#readSome(size);
+  }
+
+  *#readSome(size: number): Coroutine<Uint8Array> {
     if (size === 0) return NONE;
     const queue = this.#queue;
     while (queue.length === 0 && !this.#eof) yield* this.#arrival("read");
@@ -123,8 +127,12 @@ export class StreamReader {
    * *If cancelled*, nothing is lost.
    * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readexactly
    */
-  *readexactly(size: number): Coroutine<Uint8Array> {
+  readexactly(size: number): Coroutine<Uint8Array> {
     if (!(Number.isInteger(size) && size >= 0)) throw notSize("readexactly", size);
+    return this.#readExactly(size);
+  }
+
+  *#readExactly(size: number): Coroutine<Uint8Array> {
     const queue = this.#queue;
     while (queue.length < size) {
       if (this.#eof) throw new IncompleteReadError(queue.takeAll(), size);
@@ -148,11 +156,15 @@ export class StreamReader {
    *
    * *If cancelled*, nothing is lost.
    * @example
+   * const [reader] = yield* openConnection("localhost", 80);
    * const head = yield* reader.readuntil("\r\n\r\n");
    * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readuntil
    */
-  *readuntil(separator: Separator | readonly Separator[] = NEWLINE): Coroutine<Uint8Array> {
-    const separators = separatorsOf(separator);
+  readuntil(separator: Separator | readonly Separator[] = NEWLINE): Coroutine<Uint8Array> {
+    return this.#readUntil(separatorsOf(separator));
+  }
+
+  *#readUntil(separators: readonly Uint8Array[]): Coroutine<Uint8Array> {
     const shortest = Math.min(...separators.map(({ length }) => length));
     const longest = Math.max(...separators.map(({ length }) => length));
     const queue = this.#queue;
@@ -178,7 +190,8 @@ export class StreamReader {
    * The same bytes in the pieces in which they arrive, for `forEach`, `iterate` and `for await`.
    *
    * @example
-   * yield* forEach(reader.chunks(), (chunk) => hash.update(chunk));
+   * const [reader] = yield* openConnection("localhost", 7);
+   * yield* forEach(reader.chunks(), (chunk) => console.log(chunk.length));
    */
   chunks(): ReaderCursor {
     return new ReaderCursor(this.#loop, () => this.read(this.#limit));
@@ -278,8 +291,8 @@ export function checkLimit(limit: number): number {
 }
 
 function separatorsOf(separator: Separator | readonly Separator[]): Uint8Array[] {
-  const all = typeof separator === "string" || separator instanceof Uint8Array ? [separator] : separator;
-  const separators = [...all].map((one) => (typeof one === "string" ? new TextEncoder().encode(one) : one));
+  const all = Array.isArray(separator) ? (separator as readonly Separator[]) : [separator as Separator];
+  const separators = all.map((one) => (typeof one === "string" ? new TextEncoder().encode(one) : one));
   if (separators.length === 0 || !separators.every((one) => one instanceof Uint8Array && one.length > 0)) {
     throw invalidArgument("SEPARATOR", 'Separator should be at least one-byte string: readuntil("\\r\\n")');
   }

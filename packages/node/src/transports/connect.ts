@@ -2,9 +2,12 @@ import { isIP, connect as netConnect, type NetConnectOpts, type Socket } from "n
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
 import { type Coroutine, type EventLoop, type Future, getRunningLoop } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
-import { type Address, getaddrinfo } from "../dns/getaddrinfo.js";
+import { getaddrinfo } from "../dns/getaddrinfo.js";
 import { happyEyeballs } from "./happy-eyeballs.js";
 import { connectTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
+
+// Milliseconds; what RFC 8305 recommends.
+const HAPPY_EYEBALLS_DELAY = 250;
 
 /** Options of TLS for a client. */
 export interface ClientTlsOptions {
@@ -43,14 +46,37 @@ export interface Connected {
 }
 
 /** @internal Connects to a host, and does the handshake of TLS where it is asked for. */
-export function* connectHost(host: string, port: number, options: ConnectOptions): Coroutine<Connected> {
+export function connectHost(host: string, port: number, options: ConnectOptions): Coroutine<Connected> {
   checkHost(host, port);
-  const loop = getRunningLoop();
-  const { family = 0, happyEyeballsDelay = 250, localAddress, localPort, noDelay = true, keepAlive } = options;
+  const { happyEyeballsDelay = HAPPY_EYEBALLS_DELAY } = options;
   if (!(happyEyeballsDelay >= 0)) {
     throw invalidArgument("HAPPY_EYEBALLS_DELAY", `happyEyeballsDelay is milliseconds, not ${happyEyeballsDelay}`);
   }
-  const addresses: Address[] = yield* getaddrinfo(host, port, { family });
+  return toHost(host, port, options);
+}
+
+/** @internal Connects to a Unix socket, and does the handshake of TLS where it is asked for. */
+export function connectPath(path: string, options: ClientTlsOptions): Coroutine<Connected> {
+  checkPath(path);
+  if (options.tls && options.serverHostname === undefined && namesNoServer(options.tls)) {
+    throw invalidArgument(
+      "SERVER_HOSTNAME",
+      'TLS over a Unix socket needs the name that the server\'s certificate has: { tls: …, serverHostname: "…" }',
+    );
+  }
+  return toPath(path, options);
+}
+
+/** @internal */
+export function checkPath(path: unknown): void {
+  if (typeof path !== "string" || path === "") throw invalidArgument("PATH", "a Unix socket has a path: a string");
+}
+
+function* toHost(host: string, port: number, options: ConnectOptions): Coroutine<Connected> {
+  const loop = getRunningLoop();
+  const { happyEyeballsDelay = HAPPY_EYEBALLS_DELAY, family = 0, noDelay = true } = options;
+  const { localAddress, localPort, keepAlive } = options;
+  const addresses = yield* getaddrinfo(host, port, { family });
   const socket = yield* happyEyeballs(addresses, happyEyeballsDelay, `${host} port ${port}`, ({ address }) =>
     connectSocket(loop, {
       host: address,
@@ -64,23 +90,10 @@ export function* connectHost(host: string, port: number, options: ConnectOptions
   return { socket: yield* withTls(loop, socket, host, options), host };
 }
 
-/** @internal Connects to a Unix socket, and does the handshake of TLS where it is asked for. */
-export function* connectPath(path: string, options: ClientTlsOptions): Coroutine<Connected> {
-  checkPath(path);
+function* toPath(path: string, options: ClientTlsOptions): Coroutine<Connected> {
   const loop = getRunningLoop();
-  if (options.tls && options.serverHostname === undefined && namesNoServer(options.tls)) {
-    throw invalidArgument(
-      "SERVER_HOSTNAME",
-      'TLS over a Unix socket needs the name that the server\'s certificate has: { tls: …, serverHostname: "…" }',
-    );
-  }
   const socket = yield* connectSocket(loop, { path });
   return { socket: yield* withTls(loop, socket, undefined, options), path };
-}
-
-/** @internal */
-export function checkPath(path: unknown): void {
-  if (typeof path !== "string" || path === "") throw invalidArgument("PATH", "a Unix socket has a path: a string");
 }
 
 function* connectSocket(loop: EventLoop, options: Partial<NetConnectOpts>): Coroutine<Socket> {

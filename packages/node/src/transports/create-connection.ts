@@ -1,7 +1,10 @@
+import { Socket } from "node:net";
+import type { TlsOptions } from "node:tls";
 import { type Coroutine, getRunningLoop } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { type ClientTlsOptions, type Connected, connectHost, type ConnectOptions, connectPath } from "./connect.js";
 import type { Protocol } from "./protocol.js";
+import { acceptTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
 import { Transport } from "./transport.js";
 
 /**
@@ -17,17 +20,19 @@ import { Transport } from "./transport.js";
  *
  * *If cancelled*, nothing is left open.
  * @example
- * const [transport, protocol] = yield* createConnection(() => new Echo(), "localhost", 7);
+ * const print = { dataReceived: (data: Uint8Array) => console.log(data.length) };
+ * const [transport] = yield* createConnection(() => print, "localhost", 7);
+ * transport.write("hello\n");
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_connection
  */
-export function* createConnection<P extends Protocol>(
+export function createConnection<P extends Protocol>(
   protocolFactory: () => P,
   host: string,
   port: number,
   options: ConnectOptions = {},
 ): Coroutine<[transport: Transport, protocol: P]> {
   checkFactory(protocolFactory, "createConnection");
-  return begin(yield* connectHost(host, port, options), protocolFactory);
+  return open(connectHost(host, port, options), protocolFactory);
 }
 
 /**
@@ -41,13 +46,47 @@ export function* createConnection<P extends Protocol>(
  * *If cancelled*, nothing is left open.
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_unix_connection
  */
-export function* createUnixConnection<P extends Protocol>(
+export function createUnixConnection<P extends Protocol>(
   protocolFactory: () => P,
   path: string,
   options: ClientTlsOptions = {},
 ): Coroutine<[transport: Transport, protocol: P]> {
   checkFactory(protocolFactory, "createUnixConnection");
-  return begin(yield* connectPath(path, options), protocolFactory);
+  return open(connectPath(path, options), protocolFactory);
+}
+
+/**
+ * Takes over a connection that something else has accepted or opened, for a protocol written with callbacks.
+ *
+ * @param protocolFactory makes the protocol
+ * @param socket of Node, connected, and with nobody else listening to it
+ * @param options `tls`: Node's options of `tls.createServer`, for the server's side of a handshake; `tlsHandshakeTimeout`: in
+ * milliseconds, default 60,000
+ * @returns the transport and the protocol, once `connectionMade` was called
+ * @throws what the handshake threw
+ *
+ * *If cancelled*, the socket is closed.
+ * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.connect_accepted_socket
+ */
+export function connectAcceptedSocket<P extends Protocol>(
+  protocolFactory: () => P,
+  socket: Socket,
+  options: { tls?: TlsOptions; tlsHandshakeTimeout?: number } = {},
+): Coroutine<[transport: Transport, protocol: P]> {
+  checkFactory(protocolFactory, "connectAcceptedSocket");
+  if (!(socket instanceof Socket) || socket.connecting || socket.destroyed) {
+    throw invalidArgument("SOCKET", "connectAcceptedSocket takes a net.Socket that is connected");
+  }
+  return open(accept(socket, options), protocolFactory);
+}
+
+function* accept(
+  socket: Socket,
+  { tls, tlsHandshakeTimeout = HANDSHAKE_TIMEOUT }: { tls?: TlsOptions; tlsHandshakeTimeout?: number },
+): Coroutine<Connected> {
+  socket.allowHalfOpen = true;
+  if (tls === undefined) return { socket };
+  return { socket: yield* acceptTls(getRunningLoop(), socket, tls, tlsHandshakeTimeout) };
 }
 
 /** @internal */
@@ -56,7 +95,8 @@ export function checkFactory(factory: unknown, method: string): void {
   throw invalidArgument("PROTOCOL_FACTORY", `${method} takes a function that makes the protocol: () => new Echo()`);
 }
 
-function begin<P extends Protocol>({ socket, ...origin }: Connected, factory: () => P): [Transport, P] {
+function* open<P extends Protocol>(connecting: Coroutine<Connected>, factory: () => P): Coroutine<[Transport, P]> {
+  const { socket, ...origin } = yield* connecting;
   const transport = new Transport(getRunningLoop(), socket, origin);
   let protocol: P;
   try {

@@ -18,18 +18,19 @@ import { type Place, Server, type ServerOptions } from "./server.js";
  *
  * *If cancelled*, nothing is left listening.
  * @example
- * const server = yield* createServer(() => new Echo(), "127.0.0.1", 7);
+ * const farewell = { connectionMade: (transport: Transport) => (transport.write("bye\n"), transport.close()) };
+ * const server = yield* createServer(() => farewell, "127.0.0.1", 8080);
  * yield* within(server, () => server.serveForever());
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_server
  */
-export function* createServer(
+export function createServer(
   protocolFactory: () => Protocol,
   host: string | readonly string[] | undefined,
   port: number,
   options: ServerOptions = {},
 ): Coroutine<Server> {
   checkFactory(protocolFactory, "createServer");
-  return yield* serve(protocolFactory, yield* placesOf(host, port), options);
+  return serve(protocolFactory, checkPlace(host, port), options);
 }
 
 /**
@@ -44,38 +45,62 @@ export function* createServer(
  * *If cancelled*, nothing is left listening.
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_unix_server
  */
-export function* createUnixServer(
+export function createUnixServer(
   protocolFactory: () => Protocol,
   path: string,
   options: ServerOptions = {},
 ): Coroutine<Server> {
   checkFactory(protocolFactory, "createUnixServer");
   checkPath(path);
-  return yield* serve(protocolFactory, [{ path }], options);
+  return serve(protocolFactory, { path }, options);
 }
 
 /** @internal */
-export function* serve(
+export function serve(
   factory: (server: Server) => Protocol,
-  places: readonly Place[],
+  place: HostPlace | { path: string },
   options: ServerOptions,
 ): Coroutine<Server> {
   const { maxConnections = 1 } = options;
   if (!(maxConnections >= 1)) {
     throw invalidArgument("MAX_CONNECTIONS", `maxConnections is 1 or more, not ${maxConnections}`);
   }
+  return start(factory, place, options);
+}
+
+/** @internal Where a server is to listen. */
+export interface HostPlace {
+  readonly hosts: readonly string[];
+  readonly port: number;
+}
+
+/** @internal */
+export function checkPlace(host: string | readonly string[] | undefined, port: number): HostPlace {
+  if (!(Number.isInteger(port) && port >= 0 && port < 65_536)) {
+    throw invalidArgument("PORT", `the port is a number from 0 (a free one) to 65535, not ${String(port)}`);
+  }
+  if (host === undefined || host === null || host === "") return { hosts: [], port };
+  const hosts = typeof host === "string" ? [host] : [...host];
+  if (hosts.length > 0 && hosts.every((one) => typeof one === "string" && one !== "")) return { hosts, port };
+  throw invalidArgument(
+    "HOST",
+    "the host is a name, an address, a list of them, or undefined for all of this machine's",
+  );
+}
+
+function* start(
+  factory: (server: Server) => Protocol,
+  place: HostPlace | { path: string },
+  options: ServerOptions,
+): Coroutine<Server> {
+  const places = "path" in place ? [place] : yield* addressesOf(place);
   const server = new Server(getRunningLoop(), factory, places, options);
   if (options.startServing !== false) yield* server.startServing();
   return server;
 }
 
-/** @internal Where a server listens that is given a host and a port. */
-export function* placesOf(host: string | readonly string[] | undefined, port: number): Coroutine<Place[]> {
-  if (!(Number.isInteger(port) && port >= 0 && port < 65_536)) {
-    throw invalidArgument("PORT", `the port is a number from 0 (a free one) to 65535, not ${String(port)}`);
-  }
-  if (host === undefined || host === null || host === "") return [{ port }];
-  const hosts = typeof host === "string" ? [host] : host;
+function* addressesOf({ hosts, port }: HostPlace): Coroutine<Place[]> {
+  if (hosts.length === 0) return [{ port }];
   const addresses = new Set<string>();
   for (const one of hosts) {
     for (const { address } of yield* getaddrinfo(one, port)) addresses.add(address);

@@ -22,8 +22,23 @@ export interface ExtraInfo {
   tlsVersion: string | null;
 }
 
+/** @internal The addresses of a connection. */
+export type Addresses = Partial<Pick<ExtraInfo, "peername" | "sockname">>;
+
+/** @internal Asked for while it is open: a socket that is closed does not know them any more. */
+export function addressesOf(stream: Duplex, path: string | undefined, ownPath: string | undefined): Addresses {
+  const socket = stream as Partial<Socket>;
+  const addresses: Addresses = {};
+  const peer = address(socket.remoteAddress, socket.remotePort, socket.remoteFamily) ?? path;
+  const own = address(socket.localAddress, socket.localPort, socket.localFamily) ?? ownPath;
+  if (peer !== undefined) addresses.peername = peer;
+  if (own !== undefined) addresses.sockname = own;
+  return addresses;
+}
+
 /** @internal */
-export function extraInfo(name: keyof ExtraInfo, stream: Duplex, path: string | undefined): unknown {
+export function extraInfo(name: keyof ExtraInfo, stream: Duplex, addresses: Addresses): unknown {
+  if (name === "peername" || name === "sockname") return addresses[name];
   if (stream instanceof TLSSocket) {
     if (name === "peercert") {
       const certificate = stream.getPeerCertificate(true);
@@ -33,16 +48,15 @@ export function extraInfo(name: keyof ExtraInfo, stream: Duplex, path: string | 
     if (name === "alpnProtocol") return stream.alpnProtocol;
     if (name === "tlsVersion") return stream.getProtocol();
   }
-  const socket = stream as Partial<Socket>;
-  const isSocket = typeof socket.setNoDelay === "function";
+  const isSocket = typeof (stream as Partial<Socket>).setNoDelay === "function";
   if (name === "pipe") return isSocket ? undefined : stream;
-  if (!isSocket) return undefined;
-  if (name === "socket") return socket;
-  if (name === "peername") return address(socket.remoteAddress, socket.remotePort, socket.remoteFamily) ?? path;
-  if (name === "sockname") return address(socket.localAddress, socket.localPort, socket.localFamily) ?? path;
-  return undefined;
+  return name === "socket" && isSocket ? stream : undefined;
 }
 
-function address(host: string | undefined, port: number | undefined, family: string | undefined) {
-  return host === undefined ? undefined : { address: host, port, family };
+function address(
+  host: string | undefined,
+  port: number | undefined,
+  family: string | undefined,
+): AddressInfo | undefined {
+  return host === undefined ? undefined : { address: host, port: port as number, family: family as string };
 }

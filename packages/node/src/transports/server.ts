@@ -1,16 +1,16 @@
-import { unlink } from "node:fs/promises";
+import { lstat, unlink } from "node:fs/promises";
 import {
   createServer as createNetServer,
   connect as netConnect,
   type Server as NetServer,
   type Socket,
 } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions } from "node:tls";
+import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, TLSSocket } from "node:tls";
 import { CorioError, copyContext, type Coroutine, type EventLoop, type Future, type Task, until, wait } from "corio";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
 import { HANDSHAKE_TIMEOUT } from "./start-tls.js";
-import { Transport } from "./transport.js";
+import { type Origin, Transport } from "./transport.js";
 
 /** How a server listens. */
 export interface ServerOptions {
@@ -52,7 +52,13 @@ export interface Place {
  * by themselves; after an error, a cancellation included, the handlers are cancelled and the connections closed.
  *
  * @example
- * const server = yield* startServer(handle, "127.0.0.1", 8080);
+ * const server = yield* startServer(
+ *   function* (reader, writer) {
+ *     writer.write(yield* reader.readline());
+ *   },
+ *   "127.0.0.1",
+ *   8080,
+ * );
  * yield* within(server, () => server.serveForever());
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server
  */
@@ -62,6 +68,7 @@ export class Server {
   readonly #factory: () => Protocol;
   readonly #places: readonly Place[];
   readonly #options: ServerOptions;
+  readonly #origin: Origin;
   readonly #tls: TlsServer | undefined;
   /** @internal The context of who started it; each handler gets a copy. */
   readonly _context = copyContext();
@@ -85,6 +92,7 @@ export class Server {
     this.#factory = () => factory(this);
     this.#places = places;
     this.#options = options;
+    this.#origin = { ownPath: places[0]?.path };
     if (options.tls !== undefined) this.#tls = this.#tlsServer(options.tls);
   }
 
@@ -111,11 +119,14 @@ export class Server {
    * *If cancelled*, it does not listen.
    */
   *startServing(): Coroutine<void> {
-    if (this.#closing) throw new CorioError("ERR_CORIO_SERVER_CLOSED", "this server is closed: start another one");
+    if (this.#closing) throw serverClosed();
     if (this.isServing) return;
     const listeners: NetServer[] = [];
     try {
-      for (const place of this.#places) listeners.push(yield* this.#listen(place));
+      for (const place of this.#places) {
+        listeners.push(yield* this.#listen(place));
+        if (this.#closing) throw serverClosed();
+      }
     } catch (error) {
       for (const listener of listeners) listener.close();
       throw error;
@@ -259,9 +270,8 @@ export class Server {
     try {
       return yield* this.#listenOnce(place);
     } catch (error) {
-      // a socket file that a dead server has left
       if (place.path === undefined || (error as { code?: string }).code !== "EADDRINUSE") throw error;
-      if (yield* isAnswered(this.loop, place.path)) throw error;
+      if (!(yield* isDead(this.loop, place.path))) throw error;
       yield* until(unlink(place.path));
       return yield* this.#listenOnce(place);
     }
@@ -314,9 +324,18 @@ export class Server {
   }
 
   #begin(socket: Socket): void {
-    const transport = new Transport(this.loop, socket);
+    const transport = new Transport(this.loop, socket, this.#origin);
     this.#transports.add(transport);
-    this.loop.callFromHost(begin, transport, this.#factory, this);
+    if (!(socket instanceof TLSSocket)) {
+      this.loop.callFromHost(begin, transport, this.#factory, this);
+      return;
+    }
+    // Node tells that a handshake is over while OpenSSL is still at it: who ended this half now would not tell the peer so
+    setImmediate(() => {
+      if (this.loop.closed) return;
+      if (socket.destroyed) this._lost(transport);
+      else this.loop.callFromHost(begin, transport, this.#factory, this);
+    });
   }
 
   // It never listens: handshakes are handed to it. Node checks clients' certificates there, and not in the socket.
@@ -344,16 +363,28 @@ function begin(transport: Transport, factory: () => Protocol, server: Server): v
   }
 }
 
-function* isAnswered(loop: EventLoop, path: string): Coroutine<boolean> {
+/** Whether it is a socket file that a dead server has left. */
+function* isDead(loop: EventLoop, path: string): Coroutine<boolean> {
+  // a connection to an ordinary file is refused, too
+  const isSocket = lstat(path).then(
+    (found) => found.isSocket(),
+    () => false,
+  );
+  if (!(yield* until(isSocket))) return false;
   const answer = loop.createFuture<boolean>();
   const socket = netConnect({ path });
-  const settle = (answered: boolean): void => {
-    if (!answer.done) answer.setResult(answered);
+  const settle = (dead: boolean): void => {
+    if (!answer.done) answer.setResult(dead);
   };
-  socket.once("connect", () => settle(true)).on("error", () => settle(false));
+  socket.once("connect", () => settle(false));
+  socket.on("error", ({ code }: NodeJS.ErrnoException) => settle(code === "ECONNREFUSED"));
   try {
     return yield* answer;
   } finally {
     socket.destroy();
   }
+}
+
+function serverClosed(): CorioError {
+  return new CorioError("ERR_CORIO_SERVER_CLOSED", "this server is closed: start another one");
 }

@@ -31,23 +31,28 @@ export interface StartTlsOptions {
  *
  * *If cancelled*, the connection is closed.
  * @example
- * const secure = yield* startTls(transport, protocol, { tls: { ca }, serverHostname: "mail.example" });
+ * const [transport, protocol] = yield* createConnection(() => ({}), "mail.example", 143);
+ * const secure = yield* startTls(transport, protocol, { serverHostname: "mail.example" });
  * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.start_tls
  */
-export function* startTls(
+export function startTls(
   transport: Transport,
   protocol: Protocol,
   options: StartTlsOptions = {},
 ): Coroutine<Transport> {
-  const loop = getRunningLoop();
   if (!(transport instanceof Transport)) {
     throw invalidArgument("TRANSPORT", "startTls(transport, protocol) takes the transport of an open connection");
   }
   if (transport.isClosing) {
     throw new CorioError("ERR_CORIO_CONNECTION_CLOSING", "startTls() on a connection that is closing or closed");
   }
+  return upgrade(transport, protocol, options);
+}
+
+function* upgrade(transport: Transport, protocol: Protocol, options: StartTlsOptions): Coroutine<Transport> {
+  const loop = getRunningLoop();
   const { serverSide = false, tlsHandshakeTimeout = HANDSHAKE_TIMEOUT } = options;
-  const { path, host = options.serverHostname } = transport._origin;
+  const { host = options.serverHostname } = transport._origin;
   const name = options.serverHostname ?? host;
   const owner = transport._owner;
   yield* transport._flushed();
@@ -61,7 +66,7 @@ export function* startTls(
     transport._giveUp(error);
     throw error;
   }
-  const upgraded = new Transport(loop, secure, { path, host });
+  const upgraded = new Transport(loop, secure, { ...transport._origin, host });
   owner?._replaced(transport, upgraded);
   upgraded._begin(protocol, owner);
   return upgraded;
@@ -78,7 +83,7 @@ export function connectTls(
   const name = host === undefined || isIP(host) !== 0 ? {} : { servername: host };
   return handshake(loop, raw, handshakeTimeout, (done, failed) => {
     // the certificate is checked against `host`, also where it is an address
-    const socket = connect({ ...(host === undefined ? {} : { host }), ...name, ...options, socket: raw as Socket });
+    const socket = connect({ ...(host === undefined ? {} : { host }), ...name, ...options, socket: raw });
     socket.once("secureConnect", () => done(socket));
     // stays: no error of a socket that was given up may end the process
     socket.on("error", failed);

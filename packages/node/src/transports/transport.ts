@@ -1,7 +1,8 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { CorioError, type EventLoop, type Future } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
-import { type ExtraInfo, extraInfo } from "./extra-info.js";
+import { type Addresses, addressesOf, type ExtraInfo, extraInfo } from "./extra-info.js";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
 
@@ -26,8 +27,10 @@ export interface TransportOwner {
 export interface Origin {
   /** Which ways it goes; default both. */
   readonly direction?: "in" | "out" | undefined;
-  /** The path of a Unix socket. */
+  /** The path of the Unix socket that it was connected to. */
   readonly path?: string | undefined;
+  /** The path of the Unix socket that has accepted it. */
+  readonly ownPath?: string | undefined;
   /** The name of the host that it was connected to. */
   readonly host?: string | undefined;
 }
@@ -58,6 +61,7 @@ export class Transport {
   readonly loop: EventLoop;
   readonly #stream: OwnedStream;
   readonly #origin: Origin;
+  readonly #addresses: Addresses;
   #protocol: Protocol | undefined;
   #owner: TransportOwner | undefined;
   #error: Error | undefined;
@@ -75,6 +79,8 @@ export class Transport {
     this.loop = loop;
     this.#stream = stream;
     this.#origin = origin;
+    this.#eofWritten = origin.direction === "in";
+    this.#addresses = addressesOf(stream, origin.path, origin.ownPath);
     this.#stream[TRANSPORT] = this;
     stream.on("error", onError);
     stream.on("close", onClose);
@@ -131,7 +137,7 @@ export class Transport {
    * @see https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
    */
   getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | undefined {
-    return extraInfo(name, this.#stream, this.#origin.path) as ExtraInfo[K] | undefined;
+    return extraInfo(name, this.#stream, this.#addresses) as ExtraInfo[K] | undefined;
   }
 
   /**
@@ -139,11 +145,11 @@ export class Transport {
    * sent any more, and that is no error here: the protocol is told by `connectionLost`.
    *
    * @param data must not be changed afterwards; a string is sent as UTF-8
-   * @throws a `CorioError` after `writeEof()`
+   * @throws a `CorioError` after `writeEof()`, and on what can only be read
    */
   write(data: Uint8Array | string): void {
     if (typeof data !== "string" && !(data instanceof Uint8Array)) throw notBytes(data);
-    if (this.#eofWritten) throw writtenAfterEof();
+    if (this.#eofWritten) throw this.canWriteEof ? writtenAfterEof() : notWritable();
     if (this.#closing || this.#lost || data.length === 0) return;
     const stream = this.#stream;
     if (stream.writableLength + data.length <= this.#low) {
@@ -175,7 +181,7 @@ export class Transport {
    */
   writeEof(): void {
     if (!this.canWriteEof && !this.isClosing) {
-      throw new CorioError("ERR_CORIO_NOT_WRITABLE", "this transport can only be read: close() it instead");
+      throw notWritable();
     }
     if (this.#eofWritten || this.isClosing) return;
     this.#eofWritten = true;
@@ -184,7 +190,7 @@ export class Transport {
 
   /** Hands on nothing that arrives, and so slows the peer down, until `resumeReading()`. */
   pauseReading(): void {
-    if (this.#readingPaused || this.isClosing) return;
+    if (this.#readingPaused || this.isClosing || this.#origin.direction === "out") return;
     this.#readingPaused = true;
     this.#stream.pause();
   }
@@ -227,6 +233,7 @@ export class Transport {
     if (this.#origin.direction === "out") return;
     this.#stream.on("data", onData);
     this.#stream.on("end", onEnd);
+    if (this.#stream instanceof Socket) this.#stream.push = push;
     // a protocol may have paused already
     if (this.#readingPaused) this.#stream.pause();
   }
@@ -280,6 +287,8 @@ export class Transport {
   /** @internal The loop is closed, nobody is called any more. One that was told to close still sends what is left. */
   _loopClosed(): void {
     if (!this.#closing) this.abort();
+    this.#lost = true;
+    delete this.#stream[TRANSPORT];
   }
 
   /** @internal Ends a pause that was not the protocol's. */
@@ -302,7 +311,7 @@ export class Transport {
   _eof(): void {
     if (this.isClosing) return;
     try {
-      if (this.#protocol?.eofReceived?.() === true) return;
+      if (this.#protocol?.eofReceived?.() === true && this.canWriteEof) return;
     } catch (error) {
       this.#fail("eofReceived", error);
     }
@@ -312,6 +321,8 @@ export class Transport {
   /** @internal */
   _failed(error: Error): void {
     this.#error ??= error;
+    // Node leaves a socket open that TLS failed on after the handshake, and lets it end as if that had been orderly
+    this.#stream.destroy();
   }
 
   /** @internal */
@@ -348,6 +359,16 @@ export class Transport {
     if (error instanceof Error) this.#error ??= error;
     this.abort();
   }
+}
+
+// In place of a socket's own `push`: takes what arrives before it goes through the machinery of Readable, which would hand it on
+// unchanged at twice the price; as long as the stream flows and has nothing buffered. The rest comes by the event `data`.
+function push(this: OwnedStream, data: Buffer | null, encoding?: BufferEncoding): boolean {
+  if (data === null || this.readableFlowing !== true || this.readableLength > 0 || this[TRANSPORT] === undefined) {
+    return Socket.prototype.push.call(this, data, encoding);
+  }
+  onData.call(this, data);
+  return true;
 }
 
 function onData(this: OwnedStream, data: Buffer | string): void {
@@ -395,6 +416,10 @@ function notBytes(data: unknown): TypeError {
     "NOT_BYTES",
     `write(data) takes a Uint8Array, or a string to be sent as UTF-8, not ${got}; of an object write JSON.stringify(it)`,
   );
+}
+
+function notWritable(): CorioError {
+  return new CorioError("ERR_CORIO_NOT_WRITABLE", "this transport can only be read: close() it instead");
 }
 
 function writtenAfterEof(): CorioError {
