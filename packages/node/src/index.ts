@@ -14,5 +14,22 @@ export { startTls, type StartTlsOptions } from "./transports/start-tls.js";
 export type { ExtraInfo } from "./transports/extra-info.js";
 export type { Protocol } from "./transports/protocol.js";
 export { Transport, type WriteBufferLimits } from "./transports/transport.js";
+// datagrams (UDP)
+export {
+  createDatagramEndpoint,
+  type DatagramEndpointOptions,
+  type DatagramHost,
+} from "./transports/datagram-endpoint.js";
+export type { DatagramAddress, DatagramProtocol } from "./transports/datagram-protocol.js";
+export { type DatagramExtraInfo, DatagramTransport } from "./transports/datagram-transport.js";
+// names and addresses
+export { getaddrinfo, type GetaddrinfoOptions, type ResolvedAddress } from "./dns/getaddrinfo.js";
+export { getnameinfo, type NameInfo } from "./dns/getnameinfo.js";
+// events
+export { once } from "./bridges/once.js";
+export { Events, on, type OnOptions } from "./bridges/on.js";
+// signals and programs
+export { addSignalHandler, removeSignalHandler } from "./signals/signal-handlers.js";
+export { runMain } from "./program/run-main.js";
 // errors
 export { ConnectionLostError } from "./errors/connection-lost-error.js";

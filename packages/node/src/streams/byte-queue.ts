@@ -1,76 +1,69 @@
-const NONE = new Uint8Array(0);
+const NONE: Uint8Array = Buffer.alloc(0);
 
 /**
  * @internal Bytes in the order in which they came, in the pieces in which they came: what is taken out whole is not copied.
  *
- *   pieces   [··········|·····|···············]
- *              ^offset                       length: the bytes from there on
+ *   first    [··········]   rest  [·····|···············]
+ *              ^offset              length: all bytes from the offset on
+ *
+ * The first piece has a field of its own: most often there is no other.
  */
 export class ByteQueue {
-  #pieces: Uint8Array[] = [];
+  #first: Uint8Array | undefined;
   // where the queue begins in the first piece
   #offset = 0;
+  #rest: Uint8Array[] = [];
   length = 0;
 
   push(piece: Uint8Array): void {
     if (piece.length === 0) return;
-    this.#pieces.push(piece);
+    if (this.#first === undefined) this.#first = piece;
+    else this.#rest.push(piece);
     this.length += piece.length;
   }
 
   /** Puts bytes back in front. */
   unshift(piece: Uint8Array): void {
     if (piece.length === 0) return;
-    const first = this.#pieces[0];
-    if (first !== undefined && this.#offset > 0) {
-      this.#pieces[0] = first.subarray(this.#offset);
-      this.#offset = 0;
-    }
-    this.#pieces.unshift(piece);
+    if (this.#first !== undefined) this.#rest.unshift(this.#first.subarray(this.#offset));
+    this.#first = piece;
+    this.#offset = 0;
     this.length += piece.length;
   }
 
   /** Up to `size` bytes, without copying: what lies in the first piece. */
   takeSome(size: number): Uint8Array {
-    const first = this.#pieces[0];
-    if (first === undefined) return NONE;
-    return this.take(Math.min(size, first.length - this.#offset));
+    if (this.#first === undefined) return NONE;
+    return this.take(Math.min(size, this.#first.length - this.#offset));
   }
 
   /** Exactly `size` bytes, of which there must be so many. */
   take(size: number): Uint8Array {
-    const first = this.#pieces[0];
+    const first = this.#first;
     if (first === undefined || size === 0) return NONE;
-    const end = this.#offset + size;
+    const start = this.#offset;
+    const end = start + size;
+    if (end > first.length) return this.#join(size);
+    this.length -= size;
     if (end < first.length) {
-      const taken = first.subarray(this.#offset, end);
       this.#offset = end;
-      this.length -= size;
-      return taken;
+      return first.subarray(start, end);
     }
-    if (end === first.length) {
-      const taken = this.#offset === 0 ? first : first.subarray(this.#offset);
-      this.#shift();
-      this.length -= size;
-      return taken;
-    }
-    return this.#join(size);
+    this.#offset = 0;
+    this.#first = this.#rest.length === 0 ? undefined : this.#rest.shift();
+    return start === 0 ? first : first.subarray(start);
   }
 
   takeAll(): Uint8Array {
     return this.take(this.length);
   }
 
-  clear(): void {
-    this.#pieces = [];
-    this.#offset = this.length = 0;
-  }
-
   /** Where `pattern` begins, at `from` or later; -1 where it is not. */
   indexOf(pattern: Uint8Array, from: number): number {
     const start = pattern[0] as number;
     let before = -this.#offset; // bytes of the queue before the piece
-    for (const piece of this.#pieces) {
+    for (let i = -1; i < this.#rest.length; i++) {
+      const piece = this.#piece(i);
       let at = piece.indexOf(start, Math.max(from - before, 0));
       while (at >= 0) {
         if (pattern.length === 1 || this.#matches(pattern, before + at)) return before + at;
@@ -85,29 +78,28 @@ export class ByteQueue {
     if (position + pattern.length > this.length) return false;
     let index = 0;
     let before = -this.#offset;
-    for (const piece of this.#pieces) {
+    for (let i = -1; ; i++) {
+      const piece = this.#piece(i);
       for (let at = position + index - before; at < piece.length; at++) {
         if (piece[at] !== pattern[index]) return false;
         if (++index === pattern.length) return true;
       }
       before += piece.length;
     }
-    return false;
+  }
+
+  /** -1 is the first. */
+  #piece(index: number): Uint8Array {
+    return (index < 0 ? this.#first : this.#rest[index]) ?? NONE;
   }
 
   #join(size: number): Uint8Array {
-    const joined = new Uint8Array(size);
+    const joined = Buffer.allocUnsafeSlow(size);
     for (let filled = 0; filled < size; ) {
       const part = this.takeSome(size - filled);
       joined.set(part, filled);
       filled += part.length;
     }
     return joined;
-  }
-
-  #shift(): void {
-    this.#offset = 0;
-    if (this.#pieces.length === 1) this.#pieces.length = 0;
-    else this.#pieces.shift();
   }
 }

@@ -17,8 +17,8 @@ import { ReaderCursor } from "./reader-cursor.js";
 /** @internal Bytes; asyncio's. */
 export const DEFAULT_LIMIT = 64 * 1024;
 
-const NONE = new Uint8Array(0);
-const NEWLINE = new Uint8Array([10]);
+const NONE: Uint8Array = Buffer.alloc(0);
+const NEWLINE: Uint8Array = Buffer.from("\n");
 
 /**
  * What is read from a connection. Made by `openConnection`, by servers and by subprocesses.

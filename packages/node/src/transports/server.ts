@@ -5,7 +5,7 @@ import {
   type Server as NetServer,
   type Socket,
 } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, TLSSocket } from "node:tls";
+import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions } from "node:tls";
 import { CorioError, copyContext, type Coroutine, type EventLoop, type Future, type Task, until, wait } from "corio";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
@@ -326,16 +326,7 @@ export class Server {
   #begin(socket: Socket): void {
     const transport = new Transport(this.loop, socket, this.#origin);
     this.#transports.add(transport);
-    if (!(socket instanceof TLSSocket)) {
-      this.loop.callFromHost(begin, transport, this.#factory, this);
-      return;
-    }
-    // Node tells that a handshake is over while OpenSSL is still at it: who ended this half now would not tell the peer so
-    setImmediate(() => {
-      if (this.loop.closed) return;
-      if (socket.destroyed) this._lost(transport);
-      else this.loop.callFromHost(begin, transport, this.#factory, this);
-    });
+    this.loop.callFromHost(begin, transport, this.#factory, this);
   }
 
   // It never listens: handshakes are handed to it. Node checks clients' certificates there, and not in the socket.

@@ -1,4 +1,4 @@
-import { isIP, type Socket } from "node:net";
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import { type Coroutine, CorioError, type EventLoop, getRunningLoop, TimeoutError } from "corio";

@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import { CorioError, type EventLoop, type Future } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { type Addresses, addressesOf, type ExtraInfo, extraInfo } from "./extra-info.js";
@@ -72,7 +73,7 @@ export class Transport {
   #writingPaused = false;
   #high = HIGH_WATER;
   #low = HIGH_WATER / 4;
-  #onWritten: (() => void) | undefined;
+  #onWritten: ((error?: Error | null) => void) | undefined;
 
   /** @internal Errors are heard from here on; `_begin` starts reading. */
   constructor(loop: EventLoop, stream: Duplex, origin: Origin = ACCEPTED) {
@@ -127,6 +128,10 @@ export class Transport {
     }
     this.#high = high;
     this.#low = low;
+    if (this.isClosing || this.#eofWritten || this.#writingPaused || this.writeBufferSize <= high) return;
+    this.#pauseIfFull();
+    // what waits may have been written without asking to be told
+    this.#stream.write("", (this.#onWritten ??= (error) => this.#written(error)));
   }
 
   /**
@@ -157,11 +162,8 @@ export class Transport {
       return;
     }
     // While more than the low-water mark waits, the newest write tells when it is done: so the mark is not missed.
-    stream.write(data, (this.#onWritten ??= () => this.#written()));
-    if (stream.writableLength > this.#high && !this.#writingPaused) {
-      this.#writingPaused = true;
-      this.#tell("pauseWriting", () => this.#protocol?.pauseWriting?.());
-    }
+    stream.write(data, (this.#onWritten ??= (error) => this.#written(error)));
+    this.#pauseIfFull();
   }
 
   /** Sends several pieces at once. */
@@ -185,7 +187,7 @@ export class Transport {
     }
     if (this.#eofWritten || this.isClosing) return;
     this.#eofWritten = true;
-    this.#stream.end();
+    this.#end();
   }
 
   /** Hands on nothing that arrives, and so slows the peer down, until `resumeReading()`. */
@@ -214,7 +216,7 @@ export class Transport {
       return;
     }
     stream.once("finish", destroy);
-    stream.end();
+    this.#end();
   }
 
   /** Closes the connection at once; what is buffered is not sent. */
@@ -335,8 +337,22 @@ export class Transport {
     this.#owner?._lost(this);
   }
 
-  #written(): void {
-    if (!this.#writingPaused || this.#lost || this.#stream.writableLength > this.#low) return;
+  #end(): void {
+    const stream = this.#stream;
+    // Node tells that a handshake of TLS is over while OpenSSL is still at it: an end at that moment would not be a proper one
+    if (stream instanceof TLSSocket) setImmediate(() => stream.end());
+    else stream.end();
+  }
+
+  #pauseIfFull(): void {
+    if (this.#writingPaused || this.#stream.writableLength <= this.#high) return;
+    this.#writingPaused = true;
+    this.#tell("pauseWriting", () => this.#protocol?.pauseWriting?.());
+  }
+
+  // What was not written because the connection has ended makes no room: the end is told by connectionLost.
+  #written(error?: Error | null): void {
+    if (error || !this.#writingPaused || this.#lost || this.#stream.writableLength > this.#low) return;
     this.#writingPaused = false;
     this.loop.callFromHost(() => this.#tell("resumeWriting", () => this.#protocol?.resumeWriting?.()));
   }
@@ -381,7 +397,7 @@ function onData(this: OwnedStream, data: Buffer | string): void {
     loop.callFromHost(resume, transport);
   }
   const bytes = typeof data === "string" ? Buffer.from(data) : data;
-  loop.callFromHost(deliver, transport, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  loop.callFromHost(deliver, transport, bytes);
 }
 
 function deliver(transport: Transport, data: Uint8Array): void {
