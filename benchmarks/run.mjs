@@ -5,18 +5,24 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { contest, measure } from "./harness/contest.mjs";
+import { idleContest } from "./harness/idle.mjs";
 import { describeMachine, findPython, machineLine } from "./harness/machine.mjs";
+import { networkContest } from "./harness/network.mjs";
 import {
   echoHead,
   echoLine,
   echoOf,
   markdownTable,
   missed,
+  missedNetwork,
+  networkHead,
+  networkLines,
   problems,
   resultHead,
   resultLines,
   textTable,
 } from "./harness/report.mjs";
+import { idleRows, networkRows } from "./network-rows.mjs";
 import { echoes, rows } from "./rows.mjs";
 
 const { values: options } = parseArgs({
@@ -34,6 +40,10 @@ if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError(`--rounds is a
 if (partial && options.write) throw new Error("--write takes the whole table: leave out --only and --quick");
 
 const effort = options.quick ? { warmUpMs: 100, batchMs: 30, batches: 3 } : { warmUpMs: 300, batchMs: 60, batches: 5 };
+const networkEffort = options.quick
+  ? { warmUpMs: 200, warmUpMessages: 5_000, sliceMs: 100, slices: 3, lineBytes: 2 ** 24 }
+  : { warmUpMs: 700, warmUpMessages: 60_000, sliceMs: 200, slices: 8, lineBytes: 2 ** 26 };
+const idleConnections = options.quick ? 500 : 5000;
 const wanted = (/** @type {string} */ name) => options.only?.some((text) => name.includes(text)) ?? true;
 const python = findPython();
 const machine = describeMachine(python);
@@ -47,36 +57,50 @@ for (const row of rows) {
   progress(row.id);
   results.push(await contest(row, { rounds, effort, python }));
 }
-const echo = wanted("echo") ? await echoTable() : [];
+for (const row of idleRows) {
+  if (!wanted(`${row.id} ${row.work}`)) continue;
+  progress(row.id);
+  results.push(await idleContest(row, { rounds, n: idleConnections }));
+}
+const network = [];
+for (const row of networkRows) {
+  if (!wanted(`${row.id} ${row.work}`)) continue;
+  progress(row.id);
+  network.push(await networkContest(row, { rounds, effort: networkEffort, python }));
+}
+const echo = wanted("echo-beside") ? await echoTable() : [];
 progress();
 
-const table = results.flatMap(resultLines);
-// A row that has several peers says its work once.
-for (let i = table.length - 1; i > 0; i--) {
-  const [above, below] = [table[i - 1], table[i]];
-  if (above && below && above[0] === below[0]) below.splice(0, 2, "", "");
-}
+const table = onceEach(results.flatMap(resultLines));
+const networkTable = onceEach(network.flatMap(networkLines));
 if (table.length > 0) console.log(`${textTable(resultHead, table)}\n`);
+if (networkTable.length > 0) console.log(`${textTable(networkHead, networkTable)}\n`);
 if (echo.length > 0) console.log(`${textTable(echoHead, echo.map(echoLine))}\n`);
 
 const failures = [
   ...results.flatMap(problems),
+  ...network.flatMap(problems),
   ...echo.flatMap(({ label, problem }) => (problem === undefined ? [] : `echo, ${label}: ${problem}`)),
 ];
 if (failures.length > 0) console.log(`failed:\n  ${failures.join("\n  ")}\n`);
 
 const fourDigits = (/** @type {string} */ _, /** @type {unknown} */ value) =>
   typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
-const json = `${JSON.stringify({ machine, rounds, effort, results, echo }, fourDigits, 2)}\n`;
+const json = `${JSON.stringify({ machine, rounds, effort, networkEffort, results, network, echo }, fourDigits, 2)}\n`;
 const target = new URL(partial ? ".cache/results.json" : "results.json", import.meta.url);
 mkdirSync(new URL(".cache/", import.meta.url), { recursive: true });
 writeFileSync(target, json);
 if (options.write) writeReadme();
 if (!partial) format(target);
 
-const late = results.filter(missed).map(({ id }) => id);
+const late = [...results.filter(missed), ...network.filter(missedNetwork)].map(({ id }) => id);
 if (late.length > 0) console.log(`aims missed: ${late.join(", ")}`);
 if (options.check && late.length > 0) process.exitCode = 1;
+
+/** A row that has several peers says its work once. @param {string[][]} lines */
+function onceEach(lines) {
+  return lines.map((line, i) => (i > 0 && line[0] === lines[i - 1]?.[0] ? ["", "", ...line.slice(2)] : line));
+}
 
 async function echoTable() {
   const roundTrips = options.quick ? 1000 : 4000;
@@ -113,7 +137,11 @@ function writeReadme() {
     /(?<=<!-- results -->\n)([^]*)(?=<!-- end of results -->)/,
   );
   if (after === undefined) throw new Error("README.md has no <!-- results --> … <!-- end of results -->");
-  const tables = `${markdownTable(resultHead, table)}\n\n${markdownTable(echoHead, echo.map(echoLine))}`;
+  const tables = [
+    markdownTable(resultHead, table),
+    markdownTable(networkHead, networkTable),
+    markdownTable(echoHead, echo.map(echoLine)),
+  ].join("\n\n");
   writeFileSync(file, `${before}\n${line}. Medians of ${rounds} rounds.\n\n${tables}\n\n${after}`);
 }
 

@@ -8,6 +8,7 @@ const ok = await runSteps([
   npm("build", "build"),
   npm("lint", "lint"),
   npm("types", "typecheck"),
+  { name: "programs for tests", command: ["node", "scripts/ensure-test-programs.mjs"] },
   npm("unit tests and coverage", "coverage"),
   npm("public behaviour", "test:public"),
   npm("packages", "check:packages"),

@@ -77,7 +77,7 @@ function settle({ expect }, batches, score) {
 }
 
 /** @param {Score} ours @param {Score} theirs @returns {Ratio} */
-function compare(ours, theirs) {
+export function compare(ours, theirs) {
   const pairs = Math.min(ours.rounds.length, theirs.rounds.length);
   if (pairs === 0) return {};
   const ratios = ours.rounds.slice(0, pairs).map((value, i) => value / /** @type {number} */ (theirs.rounds[i]));

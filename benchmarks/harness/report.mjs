@@ -2,6 +2,8 @@ import { median } from "./contest.mjs";
 
 /**
  * @typedef {import("./contest.mjs").Result} Result
+ * @typedef {import("./network.mjs").NetworkResult} NetworkResult
+ * @typedef {import("./network.mjs").NetworkScore} NetworkScore
  * @typedef {{ label: string, problem?: string, switchesPerSecond?: number, p50?: number, p99?: number }} Echo
  */
 
@@ -19,9 +21,7 @@ export function resultLines({ work, unit, limit, subject, peers }) {
     ours,
     peer.label,
     taken(peer, unit),
-    peer.ratio === undefined
-      ? ""
-      : `${short(peer.ratio)} (${short(Math.min(...(peer.ratios ?? [])))} to ${short(Math.max(...(peer.ratios ?? [])))})`,
+    span(peer.ratio, peer.ratios),
     peer.atMost === undefined ? "" : String(peer.atMost),
     mark(peer.ratio, peer.atMost),
   ]);
@@ -32,7 +32,58 @@ export const resultHead = ["work", "corio", "against", "takes", "ratio", "at mos
 /** @param {{ problem?: string, median?: number }} score @param {string} unit */
 const taken = ({ problem, median }, unit) => (problem === undefined ? amount(median, unit) : "failed");
 
-/** @param {Result} result @returns {string[]} why what failed did so */
+/** @param {number | undefined} ratio @param {number[] | undefined} ratios */
+const span = (ratio, ratios = []) =>
+  ratio === undefined ? "" : `${short(ratio)} (${short(Math.min(...ratios))} to ${short(Math.max(...ratios))})`;
+
+/** @param {NetworkResult} result @returns {string[][]} one line per peer */
+export const networkLines = ({ work, unit, subject, peers }) =>
+  peers.map((peer) => [
+    work,
+    rate(subject, unit),
+    peer.label,
+    rate(peer, unit),
+    span(peer.ratio, peer.ratios),
+    peer.atLeast === undefined ? "" : String(peer.atLeast),
+    markLeast(peer),
+    ...(peer.cpuRatio === undefined
+      ? ["", ""]
+      : [
+          `${cpu(subject, unit)} against ${cpu(peer, unit)}: ${short(peer.cpuRatio)}`,
+          `${short(subject.clientBusy ?? 0)}, ${short(peer.clientBusy ?? 0)}`,
+        ]),
+  ]);
+
+export const networkHead = [
+  "work",
+  "corio",
+  "against",
+  "does",
+  "ratio",
+  "at least",
+  "",
+  "CPU time of the server",
+  "the client, of a core",
+];
+
+/** @param {NetworkScore} score @param {string} unit */
+function rate({ problem, rate }, unit) {
+  if (problem !== undefined) return "failed";
+  if (rate === undefined) return "?";
+  return unit === "bytes/s" ? `${short(rate / 1e6)} MB/s` : `${short(rate / 1000)} thousand/s`;
+}
+
+/** @param {NetworkScore} score @param {string} unit */
+const cpu = ({ cpuUs = 0 }, unit) => amount(cpuUs * 1000, "ns") + (unit === "bytes/s" ? " a line" : "");
+
+/** @param {{ ratio?: number, atLeast?: number }} peer */
+const markLeast = ({ ratio, atLeast }) =>
+  atLeast === undefined ? "" : ratio === undefined ? "?" : ratio >= atLeast ? "yes" : "NO";
+
+/** @param {NetworkResult} result */
+export const missedNetwork = ({ peers }) => peers.some((peer) => markLeast(peer) === "NO");
+
+/** @param {{ id: string, subject: { label: string, problem?: string }, peers: { label: string, problem?: string }[] }} result @returns {string[]} why what failed did so */
 export const problems = ({ id, subject, peers }) =>
   [subject, ...peers].flatMap(({ label, problem }) => (problem === undefined ? [] : `${id}, ${label}: ${problem}`));
 

@@ -1,12 +1,17 @@
 /**
- * A hash of a large input beside a ticker: all at once nothing else runs meanwhile; in slices, with a `yield` after each, the
- * ticker keeps ticking. (Work that cannot be cut into slices belongs into a thread or a process; pools of both come with
- * another package.)
+ * A hash of a large file beside a ticker. On the loop: all at once nothing else runs meanwhile; in slices, with a `yield` after
+ * each, the ticker keeps ticking. What cannot be cut into slices belongs into a thread or a process.
  */
 import { createHash } from "node:crypto";
-import { type Coroutine, createTask, sleep } from "corio";
+import { mkdtempSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ProcessPoolExecutor, ThreadPoolExecutor, workerFunction } from "@corio/node";
+import { contextManager, type Coroutine, createTask, sleep, until, within } from "corio";
+import type * as hashing from "./cpu-bound/hash-file.js";
 
-const size = 128 * 2 ** 20;
+export const size = 128 * 2 ** 20;
 const slice = 64 * 2 ** 10;
 
 function* allAtOnce(input: Buffer) {
@@ -22,7 +27,18 @@ function* inSlices(input: Buffer) {
   return hash.digest("hex");
 }
 
-function* besideTicker(hash: (input: Buffer) => Coroutine<string>, input: Buffer) {
+// Workers get copies of what they are given: the name of a file is a small thing to copy.
+const hashFile = workerFunction<typeof hashing>(new URL("./cpu-bound/hash-file.js", import.meta.url), "hashFile");
+
+function* inThread(path: string) {
+  return yield* within(new ThreadPoolExecutor({ maxWorkers: 1 }), (pool) => pool.submit(hashFile, path));
+}
+
+function* inProcess(path: string) {
+  return yield* within(new ProcessPoolExecutor({ maxWorkers: 1 }), (pool) => pool.submit(hashFile, path));
+}
+
+function* besideTicker<T>(hash: (input: T) => Coroutine<string>, input: T) {
   let longestGap = 0;
   const ticker = createTask(function* () {
     for (let last = performance.now(); ; ) {
@@ -40,8 +56,27 @@ function* besideTicker(hash: (input: Buffer) => Coroutine<string>, input: Buffer
   console.log(`${hash.name}: ${digest.slice(0, 16)}, longest gap between two ticks ${longestGap.toFixed(0)} ms`);
 }
 
-export function* main() {
-  const input = Buffer.alloc(size, "corio");
+export function* onTheLoop(input: Buffer) {
   yield* besideTicker(allAtOnce, input);
   yield* besideTicker(inSlices, input);
+}
+
+const temporaryFile = contextManager(function* (content: Buffer) {
+  const folder = mkdtempSync(join(tmpdir(), "cpu-bound-"));
+  try {
+    const path = join(folder, "input");
+    yield* until(writeFile(path, content));
+    yield path;
+  } finally {
+    yield* until(rm(folder, { recursive: true }));
+  }
+});
+
+export function* main() {
+  const input = Buffer.alloc(size, "corio");
+  yield* onTheLoop(input);
+  yield* within(temporaryFile(input), function* (path) {
+    yield* besideTicker(inThread, path);
+    yield* besideTicker(inProcess, path);
+  });
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const corio = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
 
-/** The programs that end within two seconds, in real time, and the last line of each. */
+/** The programs that end within a few seconds, in real time, and the last line of each. */
 const programs: [string, RegExp][] = [
   ["hello", /^world$/],
   ["forgotten-yield", /^hello, world$/],
@@ -13,7 +13,10 @@ const programs: [string, RegExp][] = [
   ["one-loop-at-a-time", /^hello from the second run$/],
   ["looking-around", /^it runs this task: true$/],
   ["loop-by-hand", /^running: false closed: true$/],
-  ["cpu-bound", /^inSlices: [0-9a-f]{16}, longest gap between two ticks \d+ ms$/],
+  ["cpu-bound", /^inProcess: [0-9a-f]{16}, longest gap between two ticks \d+ ms$/],
+  ["to-thread", /^the thread knows$/],
+  ["subprocess", /^cancelled: true$/],
+  ["server", /^connections left open: 0$/],
 ];
 
 describe("corio run", () => {

@@ -13,7 +13,8 @@ export { type ListeningSocket, Server, type ServerOptions } from "./transports/s
 export { startTls, type StartTlsOptions } from "./transports/start-tls.js";
 export type { ExtraInfo } from "./transports/extra-info.js";
 export type { Protocol } from "./transports/protocol.js";
-export { Transport, type WriteBufferLimits } from "./transports/transport.js";
+export { Transport } from "./transports/transport.js";
+export type { WriteBufferLimits } from "./transports/write-buffer.js";
 // datagrams (UDP)
 export {
   createDatagramEndpoint,
@@ -22,6 +23,18 @@ export {
 } from "./transports/datagram-endpoint.js";
 export type { DatagramAddress, DatagramProtocol } from "./transports/datagram-protocol.js";
 export { type DatagramExtraInfo, DatagramTransport } from "./transports/datagram-transport.js";
+export { connectReadPipe, connectWritePipe } from "./transports/pipes.js";
+// subprocesses
+export { createSubprocessExec, createSubprocessShell } from "./subprocess/create-subprocess.js";
+export { Process } from "./subprocess/process.js";
+export type {
+  ExecOptions,
+  Inherited,
+  Piped,
+  ShellOptions,
+  StdioTarget,
+  SubprocessOptions,
+} from "./subprocess/subprocess-options.js";
 // names and addresses
 export { getaddrinfo, type GetaddrinfoOptions, type ResolvedAddress } from "./dns/getaddrinfo.js";
 export { getnameinfo, type NameInfo } from "./dns/getnameinfo.js";

@@ -34,7 +34,7 @@ export class Iteration<T> {
   }
 
   /** For `within`. */
-  exit(_error?: unknown): Coroutine<void> {
-    return this.#cursor.close();
+  exit(error?: unknown): Coroutine<void> {
+    return this.#cursor.close(error);
   }
 }

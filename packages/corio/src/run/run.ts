@@ -6,7 +6,10 @@ import { Runner, type RunnerOptions } from "./runner.js";
 
 /** Options of `run`. */
 export interface RunOptions extends RunnerOptions {
-  /** An abort cancels the main task; the promise rejects with the signal's reason when cleanup has ended. */
+  /**
+   * An abort cancels main, or what main returned, if that is still awaited; the promise rejects with the signal's reason when
+   * cleanup has ended.
+   */
   signal?: AbortSignalLike | undefined;
 }
 

@@ -4,7 +4,7 @@ import { coroutineFor } from "../loop/ensure-future.js";
 import { EventLoop } from "../loop/event-loop.js";
 import { insideLoop } from "../scheduling/scheduler.js";
 import { running } from "../scheduling/running.js";
-import type { AbortSignalLike } from "../tasks/abort-signal.js";
+import { type AbortSignalLike, cancelOnAbort } from "../tasks/abort-signal.js";
 import { type Coroutine, closeCoroutine, type Main } from "../tasks/coroutine.js";
 import { FAILED, type Future } from "../tasks/future.js";
 import { settleLike } from "../tasks/promise-future.js";
@@ -63,7 +63,7 @@ export class Runner implements AsyncDisposable {
    * Runs a coroutine on the runner's loop, until it is done.
    *
    * @param main a coroutine, a function that makes it, or another awaitable
-   * @param options `context`: default that of the runner; `signal`: an abort cancels it
+   * @param options `context`: default that of the runner; `signal`: an abort cancels it, and what it returned if that is awaited
    * @throws at once if it is called inside a running loop; the coroutine is closed then
    */
   run<T>(
@@ -87,8 +87,10 @@ export class Runner implements AsyncDisposable {
       const { loop } = this;
       loop._checkStart();
       const { context = this.#context, signal } = options;
-      const task = loop.createTask(coroutine, { context, signal });
-      return loop.start(task, { deadlock: this.#options.deadlock });
+      const whole = loop.start(loop.createTask(coroutine, { context }), { deadlock: this.#options.deadlock });
+      // not the task alone: an abort is to reach what main returned as well
+      if (signal !== undefined && cancelOnAbort(whole, signal)) whole.cancel(signal.reason);
+      return whole;
     } catch (error) {
       closeCoroutine(coroutine);
       throw error;

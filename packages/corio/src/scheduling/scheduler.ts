@@ -1,4 +1,4 @@
-import { type Context, contexts, contextFor, enterContext, leaveContext } from "../context/context.js";
+import { type Context, contextFor } from "../context/context.js";
 import { misuse, rangeError, typeError } from "../errors/corio-error.js";
 import type { AsyncContextRunner, Host } from "../hosts/host.js";
 import type { EventLoop, ExceptionContext } from "../loop/event-loop.js";
@@ -73,11 +73,6 @@ export abstract class Scheduler {
 
   #reactionTurns = 0;
 
-  // what the turn begins with, if a callback of the host makes it: no entry of the queue, and in a context of its own
-  #hostCall: ((...args: unknown[]) => void) | undefined;
-  #hostArguments: unknown[] = [];
-  readonly #hostContext = contextFor(undefined);
-
   #turnRequested = false;
   #alarmAt = Number.POSITIVE_INFINITY;
   #callOffAlarm: (() => void) | undefined;
@@ -140,13 +135,11 @@ export abstract class Scheduler {
    */
   callFromHost<Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args): void {
     this.#check(callback, "callFromHost");
-    const atOnce = running.loop === undefined && this.#running && this._ready.length === 0;
-    if (!atOnce || this._observer !== undefined) {
-      this._enqueue(new Handle(this, () => callback(...args), contextFor(undefined)));
-      return;
-    }
-    this.#hostCall = callback as (...args: unknown[]) => void;
-    this.#hostArguments = args;
+    // bound, it keeps its name, for reports
+    const bound = (callback as (...args: unknown[]) => void).bind(undefined, ...args);
+    const handle = new Handle(this, bound, contextFor(undefined));
+    if (running.loop !== undefined || !this.#running || this._ready.length > 0) return this._enqueue(handle);
+    this._ready.push(handle);
     this.#beginHostTurn();
     this.#turn();
   }
@@ -302,7 +295,6 @@ export abstract class Scheduler {
     running.loop = this as unknown as EventLoop;
     running.task = undefined;
     try {
-      if (this.#hostCall !== undefined) this.#callFromHost(this.#hostCall);
       this.#runIterations();
     } finally {
       running.loop = loop;
@@ -312,20 +304,6 @@ export abstract class Scheduler {
       else this.#setAlarm();
     }
   };
-
-  #callFromHost(callback: (...args: unknown[]) => void): void {
-    this.#hostCall = undefined;
-    const outer = contexts.current;
-    enterContext(this.#hostContext);
-    try {
-      callback(...this.#hostArguments);
-    } catch (exception) {
-      const message = `Exception in callback ${callback.name || "(anonymous)"} of the host`;
-      this.callExceptionHandler({ message, exception });
-    } finally {
-      leaveContext(this.#hostContext, outer);
-    }
-  }
 
   #runIterations(): void {
     const ready = this._ready;

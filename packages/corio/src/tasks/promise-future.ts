@@ -136,8 +136,8 @@ class Reaction {
   }
 }
 
-/** Whether a rejection is only the answer to the abort that the cancellation itself made. */
-function isAbort(error: unknown, reason: unknown): boolean {
+/** @internal Whether a rejection is only the answer to the abort that the cancellation itself made. */
+export function isAbort(error: unknown, reason: unknown): boolean {
   const { name, cause } = (error ?? {}) as { name?: unknown; cause?: unknown };
   return (
     error === reason || name === "AbortError" || name === "CancelledError" || (reason !== undefined && cause === reason)

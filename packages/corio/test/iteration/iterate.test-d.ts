@@ -1,8 +1,11 @@
+import type { ReadableStream as NodeStream } from "node:stream/web";
+import { Readable } from "node:stream";
 import {
   type AsyncGenerator,
   asyncGenerator,
   type Coroutine,
   type Cursor,
+  type CursorSource,
   forEach,
   type Future,
   iterate,
@@ -15,7 +18,36 @@ import { describe, expectTypeOf, test } from "vitest";
 
 declare const future: Future<number>;
 declare const stream: AsyncIterable<Uint8Array>;
-declare function text(n: number): Coroutine<string>;
+declare function text(of: number | string): Coroutine<string>;
+declare const cursorSource: CursorSource<Date>;
+declare const readable: Readable;
+declare const nodeStream: NodeStream<number>;
+declare const response: Response;
+declare const pageStream: PageStream<string>;
+
+/** The ReadableStream of TypeScript's library for pages, before 5.6 or without `dom.asynciterable`: overloads, and no iterator. */
+interface PageStream<R> {
+  readonly locked: boolean;
+  cancel(reason?: unknown): Promise<void>;
+  getReader(options: { mode: "byob" }): PageByobReader;
+  getReader(): PageReader<R>;
+  getReader(options?: { mode?: "byob" }): PageReader<R> | PageByobReader;
+  pipeThrough<T>(transform: { readable: PageStream<T>; writable: PageWritable<R> }, options?: object): PageStream<T>;
+  pipeTo(destination: PageWritable<R>, options?: object): Promise<void>;
+  tee(): [PageStream<R>, PageStream<R>];
+}
+interface PageReader<R> {
+  read(): Promise<{ done: false; value: R } | { done: true; value: R | undefined }>;
+  releaseLock(): void;
+}
+interface PageByobReader {
+  read<T extends ArrayBufferView>(view: T): Promise<{ done: false; value: T } | { done: true; value: T | undefined }>;
+  releaseLock(): void;
+}
+interface PageWritable<W> {
+  readonly locked: boolean;
+  getWriter(): { write(chunk?: W): Promise<void>; releaseLock(): void };
+}
 
 describe("asyncGenerator", () => {
   test("its items are what it yields, not what it waits for", () => {
@@ -53,7 +85,24 @@ describe("iterate", () => {
     within(iterate(new Queue<string>()), (it) => void expectTypeOf(it).toEqualTypeOf<Cursor<string>>());
     within(iterate([1, 2]), (it) => void expectTypeOf(it.value).toEqualTypeOf<number>());
     within(iterate(stream), (it) => void expectTypeOf(it.value).toEqualTypeOf<Uint8Array>());
+    within(iterate(cursorSource), (it) => void expectTypeOf(it.value).toEqualTypeOf<Date>());
     within(iterate(new Map<string, number>()), (it) => void expectTypeOf(it.value).toEqualTypeOf<[string, number]>());
+  });
+
+  test("knows the chunks of a web stream, Node's, the page's and that of a response", () => {
+    within(iterate(nodeStream), (it) => void expectTypeOf(it.value).toEqualTypeOf<number>());
+    within(iterate(pageStream), (it) => void expectTypeOf(it.value).toEqualTypeOf<string>());
+    forEach(nodeStream, (chunk) => void expectTypeOf(chunk).toEqualTypeOf<number>());
+    forEach(pageStream, (chunk) => void expectTypeOf(chunk).toEqualTypeOf<string>());
+    expectTypeOf(map(pageStream, text)).toEqualTypeOf<Coroutine<string[]>>();
+    forEach(response.body!, (chunk) => void expectTypeOf(chunk).toBeAny());
+    // @ts-expect-error a response may have no body
+    forEach(response.body, () => {});
+  });
+
+  test("takes a Readable's chunks for what they are said to be", () => {
+    within(iterate(readable), (it) => void expectTypeOf(it.value).toBeAny());
+    within(iterate(readable as AsyncIterable<Buffer>), (it) => void expectTypeOf(it.value).toEqualTypeOf<Buffer>());
   });
 
   test("within of it gives the body's result", () => {

@@ -2,6 +2,7 @@ import { EventEmitter, on } from "node:events";
 import { PassThrough, Readable } from "node:stream";
 import {
   asyncGenerator,
+  attempt,
   type Coroutine,
   createTask,
   isCancelled,
@@ -9,6 +10,7 @@ import {
   Queue,
   type Source,
   sleep,
+  type Task,
   TimeoutError,
   until,
   waitFor,
@@ -43,6 +45,13 @@ async function* native(items: number[], last?: Promise<void>): AsyncGenerator<nu
   } finally {
     log.push("closed");
   }
+}
+
+/** A web stream that gives nothing by itself, and notes whether it was cancelled. */
+function webStream<T>(): ReadableStream<T> & { cancelled: boolean } {
+  const stream = new ReadableStream<T>({ cancel: () => void (noted.cancelled = true) });
+  const noted = Object.assign(stream, { cancelled: false });
+  return noted;
 }
 
 function* collect<T>(source: Source<T>, count = Number.POSITIVE_INFINITY): Coroutine<T[]> {
@@ -138,6 +147,23 @@ describe("iterate", () => {
       const stream = Readable.from(["a", "b", "c"]);
       await runVirtuallyWithPromises(() => collect(stream, 1));
       expect(stream.destroyed).toBe(true);
+    });
+
+    test("regression: a Readable is destroyed, and a web stream cancelled, before its first chunk, too", async () => {
+      const stream = Readable.from(["a", "b", "c"]);
+      const web = webStream<number>();
+      await runVirtuallyWithPromises(function* () {
+        yield* collect(stream, 0);
+        yield* collect(web, 0);
+      });
+      expect(stream.destroyed).toBe(true);
+      expect([web.cancelled, web.locked]).toEqual([true, false]);
+    });
+
+    test("an iterable with a destroy of its own is closed the usual way", async () => {
+      const source = Object.assign(native([1, 2]), { destroy: () => void log.push("destroyed") });
+      await runVirtuallyWithPromises(() => collect(source, 1));
+      expect(logged()).toEqual(["closed"]);
     });
 
     test("a queue is left as it is", () => {
@@ -237,6 +263,86 @@ describe("iterate", () => {
       });
       expect(stream.destroyed).toBe(true);
       expect(reports).toEqual([]);
+    });
+
+    test("regression: a Readable that never says that it has closed is not waited for", async () => {
+      const streams = [new Readable({ emitClose: false, read() {} }), new Readable({ read() {}, destroy() {} })];
+      const { reports, duration } = await runVirtuallyWithPromises(function* () {
+        for (const stream of streams) yield* cancelled(stream as AsyncIterable<string>);
+        yield* until(drainPromises());
+      });
+      expect(streams.map((stream) => stream.destroyed)).toEqual([true, true]);
+      expect(duration).toBe(10);
+      expect(reports).toEqual([]);
+    });
+
+    test("a Readable's own error, as opposed to its destruction, is reported", async () => {
+      const stream = new Readable({ read() {}, destroy: (_, callback) => callback(new Error("of its own")) });
+      const { reports } = await runVirtuallyWithPromises(function* () {
+        yield* cancelled(stream as AsyncIterable<string>);
+        yield* until(drainPromises());
+      });
+      expect(reports).toMatchObject([
+        { message: "What was iterated failed after it was left", exception: new Error("of its own") },
+      ]);
+    });
+
+    test("what else has a destroy is destroyed, closed, and not waited for", async () => {
+      let comeBack!: () => void;
+      const last = new Promise<void>((resolve) => (comeBack = resolve));
+      await runVirtuallyWithPromises(function* () {
+        const source = Object.assign(native([1], last), { destroy: () => void log.push("destroyed") });
+        yield* cancelled(source);
+        expect(logged()).toEqual(["destroyed"]);
+        comeBack();
+        yield* until(drainPromises());
+      });
+      expect(logged()).toEqual(["closed"]);
+    });
+
+    test("regression: a web stream that gives nothing is cancelled, and its lock is released, at once", async () => {
+      const stream = webStream<number>();
+      const { reports, duration } = await runVirtuallyWithPromises(function* () {
+        yield* cancelled(stream);
+        expect([stream.cancelled, stream.locked]).toEqual([true, false]);
+        yield* until(drainPromises());
+      });
+      expect(duration).toBe(5);
+      expect(reports).toEqual([]);
+    });
+
+    test("a web stream of another library, which has no asynchronous iterator, is cancelled as well", async () => {
+      const inner = webStream<number>();
+      const stream: Source<number> = {
+        get locked() {
+          return inner.locked;
+        },
+        getReader: () => inner.getReader(),
+        pipeTo: (destination) => inner.pipeTo(destination as WritableStream<number>),
+      };
+      await runVirtuallyWithPromises(() => cancelled(stream));
+      expect([inner.cancelled, inner.locked]).toEqual([true, false]);
+    });
+
+    test("an error that comes in the same turn as the cancellation is reported once, an abort is not", async () => {
+      const { reports } = await runVirtuallyWithPromises(function* () {
+        for (const error of [new Error("source"), new DOMException("aborted", "AbortError"), "why"]) {
+          let fail!: (error: unknown) => void;
+          const answer = new Promise<IteratorResult<number>>((_, reject) => (fail = reject));
+          const failing: AsyncIterable<number> = { [Symbol.asyncIterator]: () => ({ next: () => answer }) };
+          let task!: Task<unknown>;
+          createTask(function* () {
+            yield* attempt(until(answer));
+            task.cancel("why");
+          });
+          yield* turns(1);
+          task = createTask(() => collect(failing));
+          yield* turns(1);
+          fail(error);
+          expect(isCancelled(yield* thrownBy(task))).toBe(true);
+        }
+      });
+      expect(reports.map(({ exception }) => exception)).toEqual([new Error("source")]);
     });
 
     test("events.on is closed", async () => {

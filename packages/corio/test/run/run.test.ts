@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import {
   allTasks,
   asyncGenerator,
@@ -12,6 +13,7 @@ import {
   ManualHost,
   run,
   sleep,
+  Task,
 } from "corio";
 import { afterEach, describe, expect, test } from "vitest";
 import { drainPromises, virtualLoop } from "../support/virtual-loop.js";
@@ -259,6 +261,118 @@ describe("run", () => {
     while (host.step());
     expect(loop.closed).toBe(true);
     await expect(running).rejects.toMatchObject({ code: "ERR_CORIO_DEADLOCK" });
+  });
+});
+
+describe("the option signal", () => {
+  /** Runs main on virtual time with a signal that is aborted at so many milliseconds. */
+  function runAborted<T>(main: () => Coroutine<T>, ms: number, reason: unknown = "enough") {
+    const { loop, host, reports } = virtualLoop();
+    const controller = new AbortController();
+    const ended = run(main, { loopFactory: () => loop, signal: controller.signal }).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    loop.callAt(ms, () => controller.abort(reason));
+    while (host.step());
+    return ended.then((how) => ({
+      ...how,
+      at: host.now(),
+      reports,
+      listeners: getEventListeners(controller.signal, "abort").length,
+    }));
+  }
+
+  test("regression: an abort cancels the task that main returned, once, and waits for its cleanup", async () => {
+    const requests: unknown[] = [];
+    const ended = await runAborted(function* () {
+      yield* sleep(1);
+      return createTask(function* () {
+        try {
+          yield* sleep(1_000);
+        } finally {
+          requests.push([currentTask().cancelling, currentTask().cancelReason]);
+          yield* sleep(5);
+        }
+      });
+    }, 50);
+    expect(ended).toEqual({ error: "enough", at: 55, reports: [], listeners: 0 });
+    expect(requests).toEqual([[1, "enough"]]);
+  });
+
+  test("regression: an abort cancels a future or a promise that main returned, and what a task that it returned returns", async () => {
+    const never = new Promise<void>(() => {});
+    const mains: (() => Coroutine<unknown>)[] = [
+      function* () {
+        return new Future<void>();
+      },
+      function* () {
+        return never;
+      },
+      function* () {
+        return createTask(function* () {
+          return createTask(sleep(1_000));
+        });
+      },
+    ];
+    for (const main of mains) {
+      // a timer keeps the host from being idle until the abort
+      const ended = await runAborted(main, 50);
+      expect(ended).toEqual({ error: "enough", at: 50, reports: [], listeners: 0 });
+    }
+  });
+
+  test("an abort while main runs reaches main once, and not what main returns after it", async () => {
+    const requests: number[] = [];
+    const ended = await runAborted(function* () {
+      try {
+        yield* sleep(1_000);
+      } catch {
+        requests.push(currentTask().cancelling);
+      }
+      return createTask(function* () {
+        yield* sleep(5);
+        return [...requests, currentTask().cancelling];
+      });
+    }, 50);
+    expect(ended).toEqual({ value: [1, 0], at: 55, reports: [], listeners: 0 });
+  });
+
+  test("an abort when only tasks are left that main did not return changes nothing", async () => {
+    const ended = await runAborted(function* () {
+      createTask(function* () {
+        try {
+          yield* sleep(1_000);
+        } finally {
+          yield* sleep(100);
+        }
+      });
+      yield* sleep(1);
+      return "main";
+    }, 50);
+    expect(ended).toEqual({ value: "main", at: 101, reports: [], listeners: 0 });
+  });
+
+  test("a signal that is aborted while the loop is made, or by the task factory, counts as aborted before", async () => {
+    for (const where of ["loopFactory", "taskFactory"]) {
+      const controller = new AbortController();
+      const { loop, host } = virtualLoop();
+      const abort = (at: string): void => void (at === where && controller.abort(at));
+      loop.taskFactory = (_loop, coroutine, options) => {
+        abort("taskFactory");
+        return new Task(coroutine, { ...options, loop });
+      };
+      let began = false;
+      const running = run(
+        function* () {
+          began = true;
+        },
+        { signal: controller.signal, loopFactory: () => (abort("loopFactory"), loop) },
+      );
+      while (host.step());
+      await expect(running).rejects.toBe(where);
+      expect(began).toBe(false);
+    }
   });
 });
 

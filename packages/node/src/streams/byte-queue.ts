@@ -12,22 +12,24 @@ export class ByteQueue {
   #first: Uint8Array | undefined;
   // where the queue begins in the first piece
   #offset = 0;
-  #rest: Uint8Array[] = [];
+  #rest: Uint8Array[] | undefined;
   length = 0;
+  /** In so many bytes, who reads lines has found no end of one. Begins anew when bytes are taken. */
+  searched = 0;
 
   push(piece: Uint8Array): void {
     if (piece.length === 0) return;
     if (this.#first === undefined) this.#first = piece;
-    else this.#rest.push(piece);
+    else (this.#rest ??= []).push(piece);
     this.length += piece.length;
   }
 
   /** Puts bytes back in front. */
   unshift(piece: Uint8Array): void {
     if (piece.length === 0) return;
-    if (this.#first !== undefined) this.#rest.unshift(this.#first.subarray(this.#offset));
+    if (this.#first !== undefined) (this.#rest ??= []).unshift(this.#first.subarray(this.#offset));
     this.#first = piece;
-    this.#offset = 0;
+    this.#offset = this.searched = 0;
     this.length += piece.length;
   }
 
@@ -45,12 +47,14 @@ export class ByteQueue {
     const end = start + size;
     if (end > first.length) return this.#join(size);
     this.length -= size;
+    this.searched = 0;
     if (end < first.length) {
       this.#offset = end;
       return first.subarray(start, end);
     }
     this.#offset = 0;
-    this.#first = this.#rest.length === 0 ? undefined : this.#rest.shift();
+    this.#first = this.#rest?.shift();
+    if (this.#rest?.length === 0) this.#rest = undefined;
     return start === 0 ? first : first.subarray(start);
   }
 
@@ -61,8 +65,13 @@ export class ByteQueue {
   /** Where `pattern` begins, at `from` or later; -1 where it is not. */
   indexOf(pattern: Uint8Array, from: number): number {
     const start = pattern[0] as number;
+    if (pattern.length === 1 && this.#rest === undefined) {
+      const at = this.#first?.indexOf(start, this.#offset + from) ?? -1;
+      return at < 0 ? -1 : at - this.#offset;
+    }
     let before = -this.#offset; // bytes of the queue before the piece
-    for (let i = -1; i < this.#rest.length; i++) {
+    const count = this.#rest?.length ?? 0;
+    for (let i = -1; i < count; i++) {
       const piece = this.#piece(i);
       let at = piece.indexOf(start, Math.max(from - before, 0));
       while (at >= 0) {
@@ -90,7 +99,7 @@ export class ByteQueue {
 
   /** -1 is the first. */
   #piece(index: number): Uint8Array {
-    return (index < 0 ? this.#first : this.#rest[index]) ?? NONE;
+    return (index < 0 ? this.#first : this.#rest?.[index]) ?? NONE;
   }
 
   #join(size: number): Uint8Array {

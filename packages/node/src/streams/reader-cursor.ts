@@ -1,17 +1,19 @@
-import type { Coroutine, EventLoop } from "corio";
-import { makeCursor } from "corio";
+import { type Coroutine, type EventLoop, makeCursor } from "corio";
+import { type ByteSource, Reading } from "./reading.js";
 
 /** A reader's bytes piece by piece, for `forEach` and `iterate` in coroutines, and for `for await` elsewhere. */
 export class ReaderCursor {
   /** The current piece. */
-  value: Uint8Array = new Uint8Array(0);
+  value: Uint8Array = Buffer.alloc(0);
   readonly #loop: EventLoop;
-  readonly #read: () => Coroutine<Uint8Array>;
+  readonly #source: ByteSource;
+  readonly #size: number;
 
-  /** @internal */
-  constructor(loop: EventLoop, read: () => Coroutine<Uint8Array>) {
+  /** @internal `size`: up to so many bytes at a time; 0: line by line. */
+  constructor(loop: EventLoop, source: ByteSource, size: number) {
     this.#loop = loop;
-    this.#read = read;
+    this.#source = source;
+    this.#size = size;
   }
 
   /**
@@ -21,10 +23,8 @@ export class ReaderCursor {
    *
    * *If cancelled*, nothing is lost.
    */
-  *next(): Coroutine<boolean> {
-    const value = yield* this.#read();
-    this.value = value;
-    return value.length > 0;
+  next(): Coroutine<boolean> {
+    return new CursorStep(this, this.#source, this.#size).asCoroutine();
   }
 
   /** Leaves the iteration; the connection stays as it is. */
@@ -35,18 +35,31 @@ export class ReaderCursor {
     return this;
   }
 
-  /** For `for await` in plain async code. */
+  /** For `for await` in plain async code: each step is a task of the loop that the connection belongs to. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
-    const next = async (): Promise<IteratorResult<Uint8Array>> => {
-      const value = await this.#loop.createTask(this.#read());
-      return value.length > 0 ? { done: false, value } : { done: true, value: undefined };
-    };
     return {
-      next,
+      next: async () =>
+        (await this.#loop.createTask(this.next()))
+          ? { done: false, value: this.value }
+          : { done: true, value: undefined },
       return: async () => ({ done: true, value: undefined }),
       [Symbol.asyncIterator]() {
         return this;
       },
     };
+  }
+}
+
+class CursorStep extends Reading<boolean> {
+  readonly #cursor: ReaderCursor;
+
+  constructor(cursor: ReaderCursor, source: ByteSource, size: number) {
+    super(source, size);
+    this.#cursor = cursor;
+  }
+
+  protected override resultOf(data: Uint8Array): boolean {
+    this.#cursor.value = data;
+    return data.length > 0;
   }
 }

@@ -4,7 +4,7 @@ import { checkPath } from "../transports/connect.js";
 import { checkPlace, type HostPlace, serve } from "../transports/create-server.js";
 import type { Server, ServerOptions } from "../transports/server.js";
 import type { StreamLimit } from "./connections.js";
-import { type ConnectionHandler, StreamProtocol } from "./stream-protocol.js";
+import { type ConnectionHandler, type Service, StreamProtocol } from "./stream-protocol.js";
 import { checkLimit, DEFAULT_LIMIT } from "./stream-reader.js";
 
 /**
@@ -68,7 +68,8 @@ function serveStreams(
   options: ServerOptions & StreamLimit,
 ): Coroutine<Server> {
   const limit = checkLimit(options.limit ?? DEFAULT_LIMIT);
-  return serve((server) => new StreamProtocol(server.loop, limit, { handler, server }), place, options);
+  let service: Service | undefined;
+  return serve((server) => new StreamProtocol(server.loop, limit, (service ??= { handler, server })), place, options);
 }
 
 function checkHandler(handler: unknown, method: string): void {

@@ -12,7 +12,8 @@ export type ConnectionHandler = (
   writer: StreamWriter,
 ) => Coroutine<unknown> | PromiseLike<unknown> | void;
 
-interface Service {
+/** @internal What a server of streams has for all of its connections. */
+export interface Service {
   readonly handler: ConnectionHandler;
   readonly server: Server;
 }
@@ -123,15 +124,18 @@ export class StreamProtocol implements Protocol {
       return;
     }
     if (!isCoroutine(made) && typeof made?.then !== "function") return;
-    const task = this.#loop.createTask(made, { context: server._context.copy() });
+    const { _context: context } = server;
+    const task = this.#loop.createTask(made, { context: context.copy() });
     server._handling(task);
-    task.addDoneCallback(() => {
+    const ended = (): void => {
+      server._handled(task);
       const error = task.cancelled ? undefined : task.exception();
       if (error !== undefined) this.#handlerFailed(error);
       // nothing is left open by a handler that has ended
       else if (task.cancelled) writer.transport.abort();
       else writer.close();
-    });
+    };
+    task.addDoneCallback(ended, { context });
   }
 
   #handlerFailed(exception: unknown): void {

@@ -13,6 +13,7 @@ import { invalidArgument } from "../errors/invalid-argument.js";
 import type { Transport } from "../transports/transport.js";
 import { ByteQueue } from "./byte-queue.js";
 import { ReaderCursor } from "./reader-cursor.js";
+import { Reading } from "./reading.js";
 
 /** @internal Bytes; asyncio's. */
 export const DEFAULT_LIMIT = 64 * 1024;
@@ -75,16 +76,8 @@ export class StreamReader {
    */
   read(size = -1): Coroutine<Uint8Array> {
     if (!(Number.isInteger(size) && size >= -1)) throw notSize("read", size);
-    return size < 0 ? this.#readAll() : this.#readSome(size);
-  }
-
-  *#readSome(size: number): Coroutine<Uint8Array> {
-    if (size === 0) return NONE;
-    const queue = this.#queue;
-    while (queue.length === 0 && !this.#eof) yield* this.#arrival("read");
-    const data = queue.takeSome(size);
-    if (this.#paused) this.#resumeIfRoom();
-    return data;
+    if (size === 0) return this.#readExactly(0);
+    return size < 0 ? this.#readAll() : new Reading<Uint8Array>(this, size).asCoroutine();
   }
 
   /**
@@ -97,24 +90,8 @@ export class StreamReader {
    * *If cancelled*, nothing is lost.
    * @see https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readline
    */
-  *readline(): Coroutine<Uint8Array> {
-    const queue = this.#queue;
-    for (let from = 0; ; ) {
-      const end = queue.indexOf(NEWLINE, from);
-      if (end >= 0 && end <= this.#limit) {
-        const line = queue.take(end + 1);
-        if (this.#paused) this.#resumeIfRoom();
-        return line;
-      }
-      from = queue.length;
-      if (end >= 0 || from > this.#limit) {
-        queue.take(end >= 0 ? end + 1 : from);
-        this.#resumeIfRoom();
-        throw end >= 0 ? found(end) : notFound(from);
-      }
-      if (this.#eof) return queue.takeAll();
-      yield* this.#arrival("readline");
-    }
+  readline(): Coroutine<Uint8Array> {
+    return new Reading<Uint8Array>(this, 0).asCoroutine();
   }
 
   /**
@@ -138,7 +115,7 @@ export class StreamReader {
       if (this.#eof) throw new IncompleteReadError(queue.takeAll(), size);
       // asked for more than the limit, so the buffer grows so far
       this.#resume();
-      yield* this.#arrival("readexactly");
+      yield* this._arrival("readexactly");
     }
     const data = queue.take(size);
     this.#resumeIfRoom();
@@ -182,7 +159,7 @@ export class StreamReader {
         if (from > this.#limit) throw notFound(from);
       }
       if (this.#eof) throw new IncompleteReadError(queue.takeAll());
-      yield* this.#arrival("readuntil");
+      yield* this._arrival("readuntil");
     }
   }
 
@@ -194,17 +171,17 @@ export class StreamReader {
    * yield* forEach(reader.chunks(), (chunk) => console.log(chunk.length));
    */
   chunks(): ReaderCursor {
-    return new ReaderCursor(this.#loop, () => this.read(this.#limit));
+    return new ReaderCursor(this.#loop, this, this.#limit);
   }
 
   /** For `forEach` and `iterate`: line by line. */
   [makeCursor](): ClosableCursor<Uint8Array> {
-    return new ReaderCursor(this.#loop, () => this.readline());
+    return new ReaderCursor(this.#loop, this, 0);
   }
 
   /** For `for await` in plain async code: line by line. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
-    return new ReaderCursor(this.#loop, () => this.readline())[Symbol.asyncIterator]();
+    return new ReaderCursor(this.#loop, this, 0)[Symbol.asyncIterator]();
   }
 
   /** Adds bytes, as if they had arrived: what a protocol does, and a test. */
@@ -241,6 +218,34 @@ export class StreamReader {
     return this.#queue.takeAll();
   }
 
+  /** @internal What a read takes, if it is there. */
+  _takeIfThere(size: number): Uint8Array | undefined {
+    if (size === 0) return this.#takeLine();
+    if (this.#queue.length === 0 && !this.#eof) return undefined;
+    const data = this.#queue.takeSome(size);
+    if (this.#paused) this.#resumeIfRoom();
+    return data;
+  }
+
+  #takeLine(): Uint8Array | undefined {
+    const queue = this.#queue;
+    const { length } = queue;
+    const end = queue.indexOf(NEWLINE, queue.searched);
+    if (end >= 0 && end <= this.#limit) {
+      const line = queue.take(end + 1);
+      if (this.#paused) this.#resumeIfRoom();
+      return line;
+    }
+    if (end >= 0 || length > this.#limit) {
+      queue.take(end >= 0 ? end + 1 : length);
+      this.#resumeIfRoom();
+      throw end >= 0 ? found(end) : notFound(length);
+    }
+    if (this.#eof) return queue.takeAll();
+    queue.searched = length;
+    return undefined;
+  }
+
   *#readAll(): Coroutine<Uint8Array> {
     const whole = new ByteQueue();
     try {
@@ -254,8 +259,8 @@ export class StreamReader {
     }
   }
 
-  /** Done when something has arrived: bytes, the end or an error. It wakes, and hands nothing over. */
-  #arrival(method: string): Future<void> {
+  /** @internal Done when something has arrived: bytes, the end or an error. It wakes, and hands nothing over. */
+  _arrival(method: string): Future<void> {
     if (this.#error !== undefined) throw this.#error;
     if (this.#waiter !== undefined && !this.#waiter.done) throw alreadyWaiting(method);
     if (this.#paused) this.#resume();

@@ -4,7 +4,7 @@ import { type Coroutine, type EventLoop, type Future, getRunningLoop } from "cor
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { getaddrinfo } from "../dns/getaddrinfo.js";
 import { happyEyeballs } from "./happy-eyeballs.js";
-import { connectTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
+import { checkHandshakeTimeout, connectTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
 
 // Milliseconds; what RFC 8305 recommends.
 const HAPPY_EYEBALLS_DELAY = 250;
@@ -48,6 +48,7 @@ export interface Connected {
 /** @internal Connects to a host, and does the handshake of TLS where it is asked for. */
 export function connectHost(host: string, port: number, options: ConnectOptions): Coroutine<Connected> {
   checkHost(host, port);
+  checkHandshakeTimeout(options.tlsHandshakeTimeout);
   const { happyEyeballsDelay = HAPPY_EYEBALLS_DELAY } = options;
   if (!(happyEyeballsDelay >= 0)) {
     throw invalidArgument("HAPPY_EYEBALLS_DELAY", `happyEyeballsDelay is milliseconds, not ${happyEyeballsDelay}`);
@@ -58,6 +59,7 @@ export function connectHost(host: string, port: number, options: ConnectOptions)
 /** @internal Connects to a Unix socket, and does the handshake of TLS where it is asked for. */
 export function connectPath(path: string, options: ClientTlsOptions): Coroutine<Connected> {
   checkPath(path);
+  checkHandshakeTimeout(options.tlsHandshakeTimeout);
   if (options.tls && options.serverHostname === undefined && namesNoServer(options.tls)) {
     throw invalidArgument(
       "SERVER_HOSTNAME",

@@ -4,10 +4,7 @@ import type { EventLoop } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import type { DatagramAddress, DatagramProtocol } from "./datagram-protocol.js";
 import { closed, opened } from "./open-resources.js";
-import type { WriteBufferLimits } from "./transport.js";
-
-// Bytes; asyncio's.
-const HIGH_WATER = 64 * 1024;
+import { checkBytes, checkLimits, DEFAULT_LIMITS, type WriteBufferLimits } from "./write-buffer.js";
 
 // How many datagrams are kept for a loop that does not run. More are dropped, as the system would drop them.
 const KEPT_WHILE_STOPPED = 256;
@@ -44,8 +41,7 @@ export class DatagramTransport {
   // What has arrived. A callback that hands it on is scheduled if and only if there is something, and `_begin` was called.
   #received: [Uint8Array, DatagramAddress][] = [];
   #writingPaused = false;
-  #high = HIGH_WATER;
-  #low = HIGH_WATER / 4;
+  #limits = DEFAULT_LIMITS;
   readonly #onSent = (error: Error | null): void => this.#sent(error);
 
   /** @internal Receives from here on; `_begin` hands it on. */
@@ -80,15 +76,11 @@ export class DatagramTransport {
 
   /** When the protocol is told to pause and to resume sending. Setting it is asyncio's `set_write_buffer_limits`. */
   get writeBufferLimits(): Required<WriteBufferLimits> {
-    return { high: this.#high, low: this.#low };
+    return { ...this.#limits };
   }
 
-  set writeBufferLimits({ high, low = Math.floor(high / 4) }: WriteBufferLimits) {
-    if (!(low >= 0 && high >= low)) {
-      throw invalidArgument("WRITE_BUFFER_LIMITS", `high (${high}) must be >= low (${low}) must be >= 0, in bytes`);
-    }
-    this.#high = high;
-    this.#low = low;
+  set writeBufferLimits(limits: WriteBufferLimits) {
+    this.#limits = checkLimits(limits);
   }
 
   /**
@@ -118,14 +110,14 @@ export class DatagramTransport {
    * @see https://docs.python.org/3/library/asyncio-protocol.html#asyncio.DatagramTransport.sendto
    */
   sendTo(data: Uint8Array | string, address?: { readonly address: string; readonly port: number }): void {
-    if (typeof data !== "string" && !(data instanceof Uint8Array)) throw notBytes(data);
+    checkBytes(data, "sendTo(data)");
     const remote = this.#peername;
     if (address !== undefined) this.#check(address);
     else if (remote === undefined) throw noAddress();
     if (this.#closing) return;
     if (remote !== undefined) this.#socket.send(data, this.#onSent);
     else this.#socket.send(data, (address as DatagramAddress).port, (address as DatagramAddress).address, this.#onSent);
-    if (this.#writingPaused || this.#socket.getSendQueueSize() <= this.#high) return;
+    if (this.#writingPaused || this.#socket.getSendQueueSize() <= this.#limits.high) return;
     this.#writingPaused = true;
     this.#tell("pauseWriting", () => this.#protocol?.pauseWriting?.());
   }
@@ -195,7 +187,7 @@ export class DatagramTransport {
   #receive(data: Buffer, { address, port, family }: RemoteInfo): void {
     const received = this.#received;
     if (this.#closing || (received.length >= KEPT_WHILE_STOPPED && !this.loop.running)) return;
-    received.push([new Uint8Array(data.buffer, data.byteOffset, data.byteLength), { address, port, family }]);
+    received.push([data, { address, port, family }]);
     if (received.length === 1 && this.#protocol !== undefined) this.loop.callFromHost(() => this.#deliver());
   }
 
@@ -216,7 +208,7 @@ export class DatagramTransport {
   #sent(error: NodeJS.ErrnoException | null): void {
     if (error !== null && error.code !== "ECANCELED") this.#failed(error); // that one was given up by abort()
     if (!this.#open) return;
-    if (this.#writingPaused && this.writeBufferSize <= this.#low) {
+    if (this.#writingPaused && this.writeBufferSize <= this.#limits.low) {
       this.#writingPaused = false;
       if (!this.loop.closed) {
         this.loop.callFromHost(() => this.#tell("resumeWriting", () => this.#protocol?.resumeWriting?.()));
@@ -272,14 +264,6 @@ export class DatagramTransport {
     if (error instanceof Error) this.#error ??= error;
     this.abort();
   }
-}
-
-function notBytes(data: unknown): TypeError {
-  const got = data === null ? "null" : typeof data === "object" ? "an object" : typeof data;
-  return invalidArgument(
-    "NOT_BYTES",
-    `sendTo(data) takes a Uint8Array, or a string to be sent as UTF-8, not ${got}; of an object write JSON.stringify(it)`,
-  );
 }
 
 function noAddress(): TypeError {

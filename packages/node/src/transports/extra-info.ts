@@ -22,23 +22,15 @@ export interface ExtraInfo {
   tlsVersion: string | null;
 }
 
-/** @internal The addresses of a connection. */
-export type Addresses = Partial<Pick<ExtraInfo, "peername" | "sockname">>;
-
-/** @internal Asked for while it is open: a socket that is closed does not know them any more. */
-export function addressesOf(stream: Duplex, path: string | undefined, ownPath: string | undefined): Addresses {
+/** @internal `path` and `ownPath`: of Unix sockets, which do not tell themselves. */
+export function extraInfo(
+  name: keyof ExtraInfo,
+  stream: Duplex,
+  { path, ownPath }: { readonly path?: string | undefined; readonly ownPath?: string | undefined },
+): unknown {
   const socket = stream as Partial<Socket>;
-  const addresses: Addresses = {};
-  const peer = address(socket.remoteAddress, socket.remotePort, socket.remoteFamily) ?? path;
-  const own = address(socket.localAddress, socket.localPort, socket.localFamily) ?? ownPath;
-  if (peer !== undefined) addresses.peername = peer;
-  if (own !== undefined) addresses.sockname = own;
-  return addresses;
-}
-
-/** @internal */
-export function extraInfo(name: keyof ExtraInfo, stream: Duplex, addresses: Addresses): unknown {
-  if (name === "peername" || name === "sockname") return addresses[name];
+  if (name === "peername") return address(socket.remoteAddress, socket.remotePort, socket.remoteFamily) ?? path;
+  if (name === "sockname") return address(socket.localAddress, socket.localPort, socket.localFamily) ?? ownPath;
   if (stream instanceof TLSSocket) {
     if (name === "peercert") {
       const certificate = stream.getPeerCertificate(true);
@@ -48,7 +40,7 @@ export function extraInfo(name: keyof ExtraInfo, stream: Duplex, addresses: Addr
     if (name === "alpnProtocol") return stream.alpnProtocol;
     if (name === "tlsVersion") return stream.getProtocol();
   }
-  const isSocket = typeof (stream as Partial<Socket>).setNoDelay === "function";
+  const isSocket = typeof socket.setNoDelay === "function";
   if (name === "pipe") return isSocket ? undefined : stream;
   return name === "socket" && isSocket ? stream : undefined;
 }

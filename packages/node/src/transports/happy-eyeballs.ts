@@ -18,6 +18,7 @@ export function* happyEyeballs<A extends { readonly family: 4 | 6 }, T extends {
   const loop = getRunningLoop();
   const attempts = new Set<Task<T>>();
   const errors: unknown[] = [];
+  let winner: T | undefined;
   try {
     for (;;) {
       const address = left.shift();
@@ -30,7 +31,7 @@ export function* happyEyeballs<A extends { readonly family: 4 | 6 }, T extends {
       for (const attempt of done) {
         attempts.delete(attempt);
         const error = attempt.exception();
-        if (error === undefined) return attempt.result();
+        if (error === undefined) return (winner = attempt.result());
         errors.push(error);
       }
     }
@@ -41,7 +42,12 @@ export function* happyEyeballs<A extends { readonly family: 4 | 6 }, T extends {
         if (!attempt.cancelled && attempt.exception() === undefined) attempt.result().destroy();
       });
     }
-    if (attempts.size > 0) yield* wait(attempts);
+    try {
+      if (attempts.size > 0) yield* wait(attempts);
+    } catch (cancellation) {
+      winner?.destroy();
+      throw cancellation;
+    }
   }
 }
 

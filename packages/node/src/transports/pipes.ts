@@ -170,6 +170,10 @@ function borrowReadable(source: Readable): Readable {
     destroy: (error, done) => {
       source.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
       source.pause();
+      // paused while it hands on a chunk, stdin goes on reading once more, which would keep the process alive
+      setImmediate(() => {
+        if (source.isPaused()) source.resume().pause();
+      });
       done(error);
     },
   });

@@ -6,10 +6,21 @@ import {
   type Socket,
 } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions } from "node:tls";
-import { CorioError, copyContext, type Coroutine, type EventLoop, type Future, type Task, until, wait } from "corio";
+import {
+  CorioError,
+  copyContext,
+  type Coroutine,
+  type EventLoop,
+  type Future,
+  Lock,
+  type Task,
+  until,
+  wait,
+  within,
+} from "corio";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
-import { HANDSHAKE_TIMEOUT } from "./start-tls.js";
+import { checkHandshakeTimeout, HANDSHAKE_TIMEOUT } from "./start-tls.js";
 import { type Origin, Transport } from "./transport.js";
 
 /** How a server listens. */
@@ -77,6 +88,8 @@ export class Server {
   // accepted, and in the handshake of TLS
   readonly #handshakes = new Set<Socket>();
   readonly #tasks = new Set<Task<unknown>>();
+  // one task begins at a time
+  readonly #starting = new Lock();
   #closing = false;
   #forever: Future<void> | undefined;
   #waiting: Future<void>[] = [];
@@ -118,21 +131,8 @@ export class Server {
    *
    * *If cancelled*, it does not listen.
    */
-  *startServing(): Coroutine<void> {
-    if (this.#closing) throw serverClosed();
-    if (this.isServing) return;
-    const listeners: NetServer[] = [];
-    try {
-      for (const place of this.#places) {
-        listeners.push(yield* this.#listen(place));
-        if (this.#closing) throw serverClosed();
-      }
-    } catch (error) {
-      for (const listener of listeners) listener.close();
-      throw error;
-    }
-    this.#listeners = listeners;
-    opened(this.loop, this);
+  startServing(): Coroutine<void> {
+    return within(this.#starting, () => this.#start());
   }
 
   /**
@@ -144,10 +144,10 @@ export class Server {
    * @see https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server.serve_forever
    */
   *serveForever(): Coroutine<void> {
+    yield* this.startServing();
     if (this.#forever !== undefined) {
       throw new CorioError("ERR_CORIO_SERVING", "server is already being awaited on serveForever()");
     }
-    yield* this.startServing();
     const forever = (this.#forever = this.loop.createFuture<void>());
     try {
       yield* forever;
@@ -165,7 +165,6 @@ export class Server {
     this.#closing = true;
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
-    closed(this.loop, this);
     if (this.#forever?.done === false) this.#forever.setResult();
     this.#wakeIfOver();
   }
@@ -234,15 +233,19 @@ export class Server {
   /** @internal Notes a handler's task, which ends no later than the server. */
   _handling(task: Task<unknown>): void {
     this.#tasks.add(task);
-    task.addDoneCallback(() => {
-      this.#tasks.delete(task);
-      this.#wakeIfOver();
-    });
+  }
+
+  /** @internal It has ended. */
+  _handled(task: Task<unknown>): void {
+    this.#tasks.delete(task);
+    this.#wakeIfOver();
   }
 
   /** @internal */
   _loopClosed(): void {
     for (const listener of this.#listeners) listener.close();
+    for (const transport of this.#transports) transport._loopClosed();
+    for (const socket of this.#handshakes) socket.destroy();
   }
 
   get #isOver(): boolean {
@@ -251,6 +254,7 @@ export class Server {
 
   #wakeIfOver(): void {
     if (!this.#isOver) return;
+    closed(this.loop, this);
     for (const over of this.#waiting) if (!over.done) over.setResult();
   }
 
@@ -264,6 +268,23 @@ export class Server {
       this.abortClients();
     }
     yield* this.waitClosed();
+  }
+
+  *#start(): Coroutine<void> {
+    if (this.#closing) throw serverClosed();
+    if (this.isServing) return;
+    const listeners: NetServer[] = [];
+    try {
+      for (const place of this.#places) {
+        listeners.push(yield* this.#listen(place));
+        if (this.#closing) throw serverClosed();
+      }
+    } catch (error) {
+      for (const listener of listeners) listener.close();
+      throw error;
+    }
+    this.#listeners = listeners;
+    opened(this.loop, this);
   }
 
   *#listen(place: Place): Coroutine<NetServer> {
@@ -288,7 +309,8 @@ export class Server {
     });
     listener.on("error", (error) => {
       if (!listening.done) listening.setException(error);
-      else this.loop.callExceptionHandler({ message: "a listening socket failed", exception: error, server: this });
+      else if (!listening.cancelled)
+        this.loop.callExceptionHandler({ message: "a listening socket failed", exception: error, server: this });
     });
     listener.listen({
       ...(path === undefined ? { port, ipv6Only } : { path }),
@@ -315,6 +337,8 @@ export class Server {
       this.#begin(socket);
       return;
     }
+    // or Node would wait on for a client that has ended in the midst of the handshake
+    socket.allowHalfOpen = false;
     this.#handshakes.add(socket);
     socket.once("close", () => {
       this.#handshakes.delete(socket);
@@ -324,7 +348,7 @@ export class Server {
   }
 
   #begin(socket: Socket): void {
-    const transport = new Transport(this.loop, socket, this.#origin);
+    const transport = new Transport(this.loop, socket, this.#origin, this);
     this.#transports.add(transport);
     this.loop.callFromHost(begin, transport, this.#factory, this);
   }
@@ -332,12 +356,17 @@ export class Server {
   // It never listens: handshakes are handed to it. Node checks clients' certificates there, and not in the socket.
   #tlsServer(options: TlsOptions): TlsServer {
     const { tlsHandshakeTimeout = HANDSHAKE_TIMEOUT } = this.#options;
-    const server = createTlsServer({ ...options, allowHalfOpen: true, handshakeTimeout: tlsHandshakeTimeout });
+    checkHandshakeTimeout(tlsHandshakeTimeout);
+    const handshakeTimeout = Math.min(tlsHandshakeTimeout, 2 ** 31 - 1); // as long as Node's timers go
+    const server = createTlsServer({ ...options, handshakeTimeout });
     server.on("secureConnection", (socket) => {
+      socket.allowHalfOpen = true;
       this.#handshakes.delete((socket as { _parent?: Socket })._parent as Socket);
       this.#begin(socket);
     });
-    server.on("tlsClientError", (error) => {
+    server.on("tlsClientError", (error, socket) => {
+      // Node leaves a client open that was too slow
+      socket.destroy();
       if (this.loop.debug) this.loop.reporter.warn("a client failed in the handshake of TLS", error);
     });
     return server;
@@ -345,8 +374,13 @@ export class Server {
 }
 
 function begin(transport: Transport, factory: () => Protocol, server: Server): void {
+  // closed by the server before its turn came
+  if (transport.isClosing) {
+    server._lost(transport);
+    return;
+  }
   try {
-    transport._begin(factory(), server);
+    transport._begin(factory());
   } catch (exception) {
     transport.loop.callExceptionHandler({ message: "Error in a server's protocol factory", exception, server });
     transport.abort();

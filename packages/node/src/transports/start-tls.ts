@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
-import { type Coroutine, CorioError, type EventLoop, getRunningLoop, TimeoutError } from "corio";
+import { type Coroutine, CorioError, type EventLoop, getRunningLoop, sleep, TimeoutError } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import type { Protocol } from "./protocol.js";
 import { Transport } from "./transport.js";
@@ -46,6 +46,7 @@ export function startTls(
   if (transport.isClosing) {
     throw new CorioError("ERR_CORIO_CONNECTION_CLOSING", "startTls() on a connection that is closing or closed");
   }
+  checkHandshakeTimeout(options.tlsHandshakeTimeout);
   return upgrade(transport, protocol, options);
 }
 
@@ -55,7 +56,16 @@ function* upgrade(transport: Transport, protocol: Protocol, options: StartTlsOpt
   const { host = options.serverHostname } = transport._origin;
   const name = options.serverHostname ?? host;
   const owner = transport._owner;
-  yield* transport._flushed();
+  // from here on nothing is handed on in the clear: what the host has brought already belongs to the handshake
+  transport.pauseReading();
+  try {
+    yield* transport._flushed();
+    yield* sleep(0);
+    if (transport.isClosing) throw endedEarly();
+  } catch (error) {
+    transport.abort();
+    throw error;
+  }
   const raw = transport._detach((protocol as { _takeUnread?: () => Uint8Array })._takeUnread?.());
   let secure: TLSSocket;
   try {
@@ -66,10 +76,16 @@ function* upgrade(transport: Transport, protocol: Protocol, options: StartTlsOpt
     transport._giveUp(error);
     throw error;
   }
-  const upgraded = new Transport(loop, secure, { ...transport._origin, host });
+  const upgraded = new Transport(loop, secure, { ...transport._origin, host }, owner);
   owner?._replaced(transport, upgraded);
-  upgraded._begin(protocol, owner);
+  upgraded._begin(protocol);
   return upgraded;
+}
+
+/** @internal */
+export function checkHandshakeTimeout(ms: number = HANDSHAKE_TIMEOUT): void {
+  if (typeof ms === "number" && ms > 0) return;
+  throw invalidArgument("TLS_HANDSHAKE_TIMEOUT", `tlsHandshakeTimeout is milliseconds, more than 0, not ${String(ms)}`);
 }
 
 /** @internal The client's side of a handshake over an open socket. */
@@ -100,9 +116,14 @@ export function acceptTls(
 ): Coroutine<TLSSocket> {
   return handshake(loop, raw, handshakeTimeout, (done, failed) => {
     // A server that never listens: Node checks clients' certificates there, not in the socket.
-    const server = createServer({ ...options, allowHalfOpen: true, handshakeTimeout: 2 ** 31 - 1 });
-    server.once("secureConnection", done);
+    const server = createServer({ ...options, handshakeTimeout: 2 ** 31 - 1 });
+    server.once("secureConnection", (socket) => {
+      socket.allowHalfOpen = true;
+      done(socket);
+    });
     server.once("tlsClientError", failed);
+    // or Node would wait on for a client that has ended in the midst of the handshake
+    raw.allowHalfOpen = false;
     server.emit("connection", raw);
     return undefined;
   });

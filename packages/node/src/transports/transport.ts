@@ -1,22 +1,12 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { CorioError, type EventLoop, type Future } from "corio";
+import { CorioError, type EventLoop, type Future, isCancelled } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
-import { type Addresses, addressesOf, type ExtraInfo, extraInfo } from "./extra-info.js";
+import { type ExtraInfo, extraInfo } from "./extra-info.js";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
-
-// Bytes; asyncio's.
-const HIGH_WATER = 64 * 1024;
-
-/** How many bytes may wait to be sent before the protocol is told to pause, and how few before it may go on. */
-export interface WriteBufferLimits {
-  /** In bytes; default 64 KiB. */
-  high: number;
-  /** In bytes; default a quarter of `high`. */
-  low?: number;
-}
+import { checkBytes, checkLimits, DEFAULT_LIMITS, type WriteBufferLimits } from "./write-buffer.js";
 
 /** @internal Who keeps the transports of a server. */
 export interface TransportOwner {
@@ -37,6 +27,11 @@ export interface Origin {
 }
 
 const ACCEPTED: Origin = {};
+
+interface Names {
+  readonly peername: unknown;
+  readonly sockname: unknown;
+}
 
 /** What leads from Node's stream to its transport: the listeners are shared, and made once for all. */
 const TRANSPORT = Symbol("corio.transport");
@@ -62,7 +57,7 @@ export class Transport {
   readonly loop: EventLoop;
   readonly #stream: OwnedStream;
   readonly #origin: Origin;
-  readonly #addresses: Addresses;
+  #names: Names | undefined;
   #protocol: Protocol | undefined;
   #owner: TransportOwner | undefined;
   #error: Error | undefined;
@@ -70,22 +65,26 @@ export class Transport {
   #lost = false;
   #eofWritten = false;
   #readingPaused = false;
+  // What came after the pause, and whether the end did: the host may bring several things before the loop has its say. Defined
+  // from the pause on until all of it was handed on.
+  #held: Uint8Array[] | undefined;
+  #heldEnd = false;
   #writingPaused = false;
-  #high = HIGH_WATER;
-  #low = HIGH_WATER / 4;
+  #limits = DEFAULT_LIMITS;
   #onWritten: ((error?: Error | null) => void) | undefined;
 
   /** @internal Errors are heard from here on; `_begin` starts reading. */
-  constructor(loop: EventLoop, stream: Duplex, origin: Origin = ACCEPTED) {
+  constructor(loop: EventLoop, stream: Duplex, origin: Origin = ACCEPTED, owner?: TransportOwner) {
     this.loop = loop;
     this.#stream = stream;
     this.#origin = origin;
     this.#eofWritten = origin.direction === "in";
-    this.#addresses = addressesOf(stream, origin.path, origin.ownPath);
+    this.#owner = owner;
     this.#stream[TRANSPORT] = this;
     stream.on("error", onError);
     stream.on("close", onClose);
-    opened(loop, this);
+    // what a server keeps it closes
+    if (owner === undefined) opened(loop, this);
   }
 
   /** The protocol that is told what arrives. Another one can be set at any time. */
@@ -119,15 +118,11 @@ export class Transport {
 
   /** When the protocol is told to pause and to resume writing. Setting it is asyncio's `set_write_buffer_limits`. */
   get writeBufferLimits(): Required<WriteBufferLimits> {
-    return { high: this.#high, low: this.#low };
+    return { ...this.#limits };
   }
 
-  set writeBufferLimits({ high, low = Math.floor(high / 4) }: WriteBufferLimits) {
-    if (!(low >= 0 && high >= low)) {
-      throw invalidArgument("WRITE_BUFFER_LIMITS", `high (${high}) must be >= low (${low}) must be >= 0, in bytes`);
-    }
-    this.#high = high;
-    this.#low = low;
+  set writeBufferLimits(limits: WriteBufferLimits) {
+    const { high } = (this.#limits = checkLimits(limits));
     if (this.isClosing || this.#eofWritten || this.#writingPaused || this.writeBufferSize <= high) return;
     this.#pauseIfFull();
     // what waits may have been written without asking to be told
@@ -138,11 +133,13 @@ export class Transport {
    * What is known of the connection.
    *
    * @param name `"peername"`, `"sockname"`, `"socket"`, on TLS `"peercert"`, `"cipher"` and more: see {@link ExtraInfo}
-   * @returns `undefined` where it is not known, or has no meaning
+   * @returns `undefined` where it is not known, or has no meaning. The addresses are known after the end, too, unless the peer
+   * has reset the connection
    * @see https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
    */
   getExtraInfo<K extends keyof ExtraInfo>(name: K): ExtraInfo[K] | undefined {
-    return extraInfo(name, this.#stream, this.#addresses) as ExtraInfo[K] | undefined;
+    const kept = name === "sockname" || name === "peername" ? this.#names?.[name as keyof Names] : undefined;
+    return (kept ?? extraInfo(name, this.#stream, this.#origin)) as ExtraInfo[K] | undefined;
   }
 
   /**
@@ -153,11 +150,11 @@ export class Transport {
    * @throws a `CorioError` after `writeEof()`, and on what can only be read
    */
   write(data: Uint8Array | string): void {
-    if (typeof data !== "string" && !(data instanceof Uint8Array)) throw notBytes(data);
+    checkBytes(data, "write(data)");
     if (this.#eofWritten) throw this.canWriteEof ? writtenAfterEof() : notWritable();
     if (this.#closing || this.#lost || data.length === 0) return;
     const stream = this.#stream;
-    if (stream.writableLength + data.length <= this.#low) {
+    if (stream.writableLength + data.length <= this.#limits.low) {
       stream.write(data);
       return;
     }
@@ -194,6 +191,7 @@ export class Transport {
   pauseReading(): void {
     if (this.#readingPaused || this.isClosing || this.#origin.direction === "out") return;
     this.#readingPaused = true;
+    this.#held ??= [];
     this.#stream.pause();
   }
 
@@ -201,13 +199,16 @@ export class Transport {
   resumeReading(): void {
     if (!this.#readingPaused) return;
     this.#readingPaused = false;
-    this.#stream.resume();
+    if (this.isClosing) return;
+    if (this.#held?.length === 0 && !this.#heldEnd) this.#handOnHeld();
+    else this.loop.callSoon(() => this.#handOnHeld());
   }
 
   /** Sends what is buffered, then closes the connection; nothing more is received. */
   close(): void {
     if (this.isClosing) return;
     this.#closing = true;
+    this.#keepNames();
     const stream = this.#stream;
     // What still arrives is dropped, but read: closing a socket with unread bytes would reset it and lose what was sent.
     stream.resume?.();
@@ -222,19 +223,21 @@ export class Transport {
   /** Closes the connection at once; what is buffered is not sent. */
   abort(): void {
     this.#closing = true;
+    this.#keepNames();
     this.#stream.destroy();
   }
 
-  /** @internal Begins: called inside the loop. The server's, if it is one of a server's connections. */
-  _begin(protocol: Protocol, owner?: TransportOwner): void {
+  /** @internal Begins: called inside the loop. */
+  _begin(protocol: Protocol): void {
     this.#protocol = protocol;
-    this.#owner = owner;
     this.#tell("connectionMade", () => protocol.connectionMade?.(this));
     if (this.#stream.closed) this.loop.callFromHost(() => this._closed());
     if (this.isClosing) return;
     if (this.#origin.direction === "out") return;
     this.#stream.on("data", onData);
     this.#stream.on("end", onEnd);
+    // the peer's end may have come in the moment since it was connected
+    if (this.#stream.readableEnded) onEnd.call(this.#stream);
     if (this.#stream instanceof Socket) this.#stream.push = push;
     // a protocol may have paused already
     if (this.#readingPaused) this.#stream.pause();
@@ -250,13 +253,15 @@ export class Transport {
     delete stream[TRANSPORT];
     this.#closing = this.#lost = true;
     closed(this.loop, this);
-    if (unused !== undefined && unused.length > 0) stream.unshift(unused);
+    const left = Buffer.concat([unused ?? new Uint8Array(0), ...(this.#held ?? [])]);
+    if (left.length > 0) stream.unshift(left);
     return stream;
   }
 
   /** @internal What was to follow it did not come: the connection is over for its protocol. */
   _giveUp(error: unknown): void {
-    if (error instanceof Error) this.#error ??= error;
+    // who reads is not the one who was cancelled
+    if (error instanceof Error && !isCancelled(error)) this.#error ??= error;
     this.#stream.destroy();
     this.#lost = false;
     this._closed();
@@ -301,17 +306,18 @@ export class Transport {
   /** @internal */
   _data(data: Uint8Array): void {
     if (this.#closing || this.#lost) return;
-    const protocol = this.#protocol as Protocol;
-    try {
-      protocol.dataReceived?.(data);
-    } catch (error) {
-      this.#fail("dataReceived", error);
-    }
+    if (this.#held === undefined) this.#handOn(data);
+    else this.#held.push(data);
   }
 
   /** @internal */
   _eof(): void {
     if (this.isClosing) return;
+    this.#keepNames();
+    if (this.#held !== undefined) {
+      this.#heldEnd = true;
+      return;
+    }
     try {
       if (this.#protocol?.eofReceived?.() === true && this.canWriteEof) return;
     } catch (error) {
@@ -330,11 +336,21 @@ export class Transport {
   /** @internal */
   _closed(): void {
     if (this.#lost) return;
+    // paused or not: it has arrived, and this is the last chance to tell
+    for (const data of this.#held ?? []) if (!this.#closing) this.#handOn(data);
     this.#lost = true;
     closed(this.loop, this);
     const protocol = this.#protocol;
     this.#tell("connectionLost", () => protocol?.connectionLost?.(this.#error));
     this.#owner?._lost(this);
+  }
+
+  // A socket that is closed does not know them any more. Asked for at the end only: they are as large as the rest of this.
+  #keepNames(): void {
+    this.#names ??= {
+      peername: extraInfo("peername", this.#stream, this.#origin),
+      sockname: extraInfo("sockname", this.#stream, this.#origin),
+    };
   }
 
   #end(): void {
@@ -344,15 +360,38 @@ export class Transport {
     else stream.end();
   }
 
+  #handOn(data: Uint8Array): void {
+    const protocol = this.#protocol as Protocol;
+    try {
+      protocol.dataReceived?.(data);
+    } catch (error) {
+      this.#fail("dataReceived", error);
+    }
+  }
+
+  #handOnHeld(): void {
+    while (!this.#readingPaused && !this.isClosing) {
+      const data = this.#held?.shift();
+      if (data === undefined) {
+        this.#held = undefined;
+        this.#stream.resume();
+        if (this.#heldEnd) this._eof();
+        return;
+      }
+      this.#handOn(data);
+    }
+  }
+
   #pauseIfFull(): void {
-    if (this.#writingPaused || this.#stream.writableLength <= this.#high) return;
+    if (this.#writingPaused || this.#stream.writableLength <= this.#limits.high) return;
     this.#writingPaused = true;
     this.#tell("pauseWriting", () => this.#protocol?.pauseWriting?.());
   }
 
   // What was not written because the connection has ended makes no room: the end is told by connectionLost.
   #written(error?: Error | null): void {
-    if (error || !this.#writingPaused || this.#lost || this.#stream.writableLength > this.#low) return;
+    if (error || !this.#writingPaused || this.#lost || this.#stream.destroyed) return;
+    if (this.#stream.writableLength > this.#limits.low) return;
     this.#writingPaused = false;
     this.loop.callFromHost(() => this.#tell("resumeWriting", () => this.#protocol?.resumeWriting?.()));
   }
@@ -424,14 +463,6 @@ function onClose(this: OwnedStream): void {
 
 function destroy(this: Duplex): void {
   this.destroy();
-}
-
-function notBytes(data: unknown): TypeError {
-  const got = data === null ? "null" : typeof data === "object" ? "an object" : typeof data;
-  return invalidArgument(
-    "NOT_BYTES",
-    `write(data) takes a Uint8Array, or a string to be sent as UTF-8, not ${got}; of an object write JSON.stringify(it)`,
-  );
 }
 
 function notWritable(): CorioError {

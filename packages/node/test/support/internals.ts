@@ -13,7 +13,6 @@ export interface ByteQueue {
   takeSome(size: number): Uint8Array;
   take(size: number): Uint8Array;
   takeAll(): Uint8Array;
-  clear(): void;
   indexOf(pattern: Uint8Array, from: number): number;
 }
 

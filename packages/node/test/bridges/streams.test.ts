@@ -1,11 +1,10 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, request } from "node:http";
 import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { PassThrough, Readable } from "node:stream";
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
 import {
   type Coroutine,
   createTask,
-  type ExceptionContext,
   Future,
   forEach,
   gather,
@@ -22,8 +21,9 @@ import {
   within,
 } from "corio";
 import { describe, expect, test } from "vitest";
-import { chunks } from "../../src/bridges/chunks.js";
 import { once } from "../../src/bridges/once.js";
+
+// The core's forEach and iterate over the streams of Node and of the web.
 
 function* collect<T>(source: Source<T>, items: T[] = [], count = Number.POSITIVE_INFINITY): Coroutine<T[]> {
   yield* forEach(source, (item, stop) => {
@@ -37,6 +37,16 @@ function* collect<T>(source: Source<T>, items: T[] = [], count = Number.POSITIVE
 function* thrownBy(task: Task<unknown>): Coroutine<unknown> {
   const [error] = yield* gather([task], { returnExceptions: true });
   return error;
+}
+
+/** Runs main, and gives what was reported to the loop's exception handler. */
+async function reportsOf(main: () => Coroutine<unknown>): Promise<unknown[]> {
+  const reports: unknown[] = [];
+  await run(function* () {
+    getRunningLoop().exceptionHandler = (_loop, { exception }) => void reports.push(exception);
+    yield* main();
+  });
+  return reports;
 }
 
 /** A Readable that gives 0, 1, 2, …, and counts how many it has made. */
@@ -83,17 +93,17 @@ const listeners = (stream: Readable): (string | symbol)[] =>
 describe("the chunks of a Readable", () => {
   test("are its chunks, to the end", async () => {
     const stream = Readable.from(["a", "b", "c"]);
-    expect(await run(collect(chunks<string>(stream)))).toEqual(["a", "b", "c"]);
+    expect(await run(collect(stream as AsyncIterable<string>))).toEqual(["a", "b", "c"]);
     expect(listeners(stream)).toEqual([]);
-    expect(await run(collect(chunks(Readable.from([]))))).toEqual([]);
-    expect(await run(collect(chunks(stream)))).toEqual([]);
+    expect(await run(collect(Readable.from([])))).toEqual([]);
+    expect(await run(collect(stream))).toEqual([]);
   });
 
   test("come as they are written, in its encoding", async () => {
     const stream = new PassThrough().setEncoding("utf8");
     await run(function* () {
       const items: unknown[] = [];
-      const task = createTask(() => collect(chunks(stream), items));
+      const task = createTask(() => collect(stream, items));
       for (const text of ["one", "two"]) {
         stream.write(text);
         while (items.at(-1) !== text) yield* sleep(0);
@@ -106,21 +116,19 @@ describe("the chunks of a Readable", () => {
   test("end with its error", async () => {
     const stream = new Counter(2, new Error("source"));
     const items: unknown[] = [];
-    await expect(run(collect(chunks(stream), items))).rejects.toThrow("source");
+    await expect(run(collect(stream, items))).rejects.toThrow("source");
     expect(items).toEqual([0, 1]);
-    expect(listeners(stream)).toEqual([]);
   });
 
   test("end with an error when it is destroyed before its end, also before it is read", async () => {
     const stream = new PassThrough();
     await run(function* () {
-      const task = createTask(() => collect(chunks(stream)));
+      const task = createTask(() => collect(stream));
       yield* sleep(1);
       stream.destroy();
       expect(yield* thrownBy(task)).toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
-      const later = createTask(() => collect(chunks(stream)));
+      const later = createTask(() => collect(stream));
       expect(yield* thrownBy(later)).toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
-      expect(listeners(stream)).toEqual([]);
     });
   });
 
@@ -128,7 +136,7 @@ describe("the chunks of a Readable", () => {
     const stream = new Counter(50);
     let most = 0;
     await run(
-      forEach(chunks<number>(stream), function* (n) {
+      forEach(stream as AsyncIterable<number>, function* (n) {
         yield* sleep(n % 10 === 0 ? 1 : 0);
         most = Math.max(most, stream.made - n);
       }),
@@ -145,9 +153,10 @@ describe("the chunks of a Readable", () => {
       const client = connect((server.address() as { port: number }).port, "127.0.0.1");
       client.end("question");
       const [socket] = yield* accepted;
-      const question = Buffer.concat(yield* collect(chunks<Buffer>(socket)));
+      const question = Buffer.concat(yield* collect(socket as AsyncIterable<Buffer>));
       socket.end(`answer to ${String(question)}`);
-      expect(String(Buffer.concat(yield* collect(chunks<Buffer>(client))))).toBe("answer to question");
+      expect(String(Buffer.concat(yield* collect(client as AsyncIterable<Buffer>)))).toBe("answer to question");
+      expect([socket, client].map((half) => half.listenerCount("readable"))).toEqual([0, 0]);
       server.close();
     });
   });
@@ -156,21 +165,17 @@ describe("the chunks of a Readable", () => {
     test("it is destroyed, by stop, by an error of the body, and before the first chunk", async () => {
       await run(function* () {
         const stopped = new Counter(9);
-        expect(yield* collect(chunks<number>(stopped), [], 2)).toEqual([0, 1]);
+        expect(yield* collect(stopped as AsyncIterable<number>, [], 2)).toEqual([0, 1]);
         const failing = new Counter(9);
         const task = createTask(
-          forEach(chunks(failing), () => {
+          forEach(failing, () => {
             throw new Error("body");
           }),
         );
         expect(yield* thrownBy(task)).toEqual(new Error("body"));
         const unread = new Counter(9);
-        yield* within(iterate(chunks(unread)), function* () {});
-        for (const stream of [stopped, failing, unread]) {
-          expect(stream.destroyed).toBe(true);
-          for (let i = 0; i < 100 && listeners(stream).length > 0; i++) yield* sleep(1);
-          expect(listeners(stream)).toEqual([]);
-        }
+        yield* within(iterate(unread), function* () {});
+        for (const stream of [stopped, failing, unread]) expect(stream.destroyed).toBe(true);
       });
     });
 
@@ -179,30 +184,57 @@ describe("the chunks of a Readable", () => {
         read() {},
         destroy: (_error, callback) => void setImmediate(callback, new Error("destruction")),
       });
-      const reports: ExceptionContext[] = [];
-      await run(function* () {
-        getRunningLoop().exceptionHandler = (_loop, context) => void reports.push(context);
+      const reports = await reportsOf(function* () {
         const closed = new Promise((resolve) => stream.once("close", resolve));
-        yield* within(iterate(chunks(stream)), function* () {});
+        yield* within(iterate(stream), function* () {});
         yield* until(closed);
       });
-      expect(reports.map(({ exception }) => exception)).toEqual([new Error("destruction")]);
+      expect(reports).toEqual([new Error("destruction")]);
     });
 
     test("an error that it is about to tell is reported, and does not end the process", async () => {
       const stream = new PassThrough();
       stream.write("chunk");
-      const reports: ExceptionContext[] = [];
-      await run(function* () {
-        getRunningLoop().exceptionHandler = (_loop, context) => void reports.push(context);
+      const reports = await reportsOf(function* () {
         const closed = new Promise((resolve) => stream.once("close", resolve));
-        yield* forEach(chunks(stream), (_chunk, stop) => {
+        yield* forEach(stream, (_chunk, stop) => {
           stream.destroy(new Error("late"));
           return stop();
         });
         yield* until(closed);
       });
-      expect(reports.map(({ exception }) => exception)).toEqual([new Error("late")]);
+      expect(reports).toEqual([new Error("late")]);
+    });
+
+    test("an error that is also the one that it is left by is not reported", async () => {
+      const stream = new PassThrough();
+      stream.write("chunk");
+      const error = new Error("of both");
+      const reports = await reportsOf(function* () {
+        const closed = new Promise((resolve) => stream.once("close", resolve));
+        const task = createTask(
+          forEach(stream, () => {
+            stream.destroy(error);
+            throw error;
+          }),
+        );
+        expect(yield* thrownBy(task)).toBe(error);
+        yield* until(closed);
+      });
+      expect(reports).toEqual([]);
+    });
+
+    test("one that was destroyed before it was read is left alone", async () => {
+      const stream = new PassThrough();
+      const told: unknown[] = [];
+      stream.on("error", (error) => void told.push(error));
+      const reports = await reportsOf(function* () {
+        yield* within(iterate(stream), function* () {
+          stream.destroy(new Error("the program's own"));
+        });
+        yield* until(new Promise((resolve) => stream.once("close", resolve)));
+      });
+      expect([told, reports]).toEqual([[new Error("the program's own")], []]);
     });
   });
 
@@ -212,14 +244,31 @@ describe("the chunks of a Readable", () => {
     ["whose destruction does not end", () => new Readable({ read() {}, destroy() {} })],
   ])("cancelled while one is waited for, a stream %s is destroyed, and holds nobody up", async (_what, make) => {
     const stream = make();
-    await run(function* () {
-      const task = createTask(() => collect(chunks(stream)));
+    const reports = await reportsOf(function* () {
+      const task = createTask(() => collect(stream));
       while (stream.listenerCount("readable") === 0) yield* sleep(0);
       task.cancel("why");
       expect(isCancelled(yield* thrownBy(task))).toBe(true);
       expect(stream.destroyed).toBe(true);
-      expect(stream.listenerCount("readable")).toBe(0);
+      for (let i = 0; i < 5; i++) yield* sleep(0);
     });
+    expect(reports).toEqual([]);
+  });
+
+  test("cancelled while one is waited for, an error of the stream's destruction is reported", async () => {
+    const stream = new Readable({
+      read() {},
+      destroy: (_error, callback) => void setImmediate(callback, new Error("destruction")),
+    });
+    const reports = await reportsOf(function* () {
+      const task = createTask(() => collect(stream));
+      while (stream.listenerCount("readable") === 0) yield* sleep(0);
+      const closed = new Promise((resolve) => stream.once("close", resolve));
+      task.cancel();
+      expect(isCancelled(yield* thrownBy(task))).toBe(true);
+      yield* until(closed);
+    });
+    expect(reports).toEqual([new Error("destruction")]);
   });
 
   test("cancelled in the body, it is destroyed", async () => {
@@ -227,7 +276,7 @@ describe("the chunks of a Readable", () => {
     await run(function* () {
       const begun = new Future<void>();
       const task = createTask(
-        forEach(chunks(stream), function* () {
+        forEach(stream, function* () {
           begun.setResult();
           yield* sleep(1e9);
         }),
@@ -239,10 +288,57 @@ describe("the chunks of a Readable", () => {
     });
   });
 
+  test("an error that comes after the wait was cancelled is there for who goes on, and only there", async () => {
+    const stream = new PassThrough();
+    const reports = await reportsOf(() =>
+      within(iterate(stream), function* (it) {
+        expect(yield* thrownBy(createTask(waitFor(it.next(), 1)))).toBeInstanceOf(TimeoutError);
+        const closed = new Promise((resolve) => stream.once("close", resolve));
+        stream.destroy(new Error("source"));
+        yield* until(closed);
+        expect(yield* thrownBy(createTask(it.next()))).toEqual(new Error("source"));
+      }),
+    );
+    expect(reports).toEqual([]);
+  });
+
+  test.each(["its client", "its server"])(
+    "of an HTTP message that never ends: cancelled by %s, the connection is closed, and nothing is reported",
+    async (side) => {
+      const reports = await reportsOf(function* () {
+        const requested = new Future<IncomingMessage>();
+        const server = createServer((message, response) => {
+          response.write("first");
+          requested.setResult(message);
+        }).listen(0, "127.0.0.1");
+        yield* once(server, "listening");
+        const { port } = server.address() as { port: number };
+        const question = request({ port, host: "127.0.0.1", method: "POST" });
+        question.on("error", () => {}); // the program's own, of a connection that its peer closes
+        question.write("first");
+        const [answer] = yield* once<[IncomingMessage]>(question, "response");
+        answer.on("error", () => {});
+        const message = side === "its client" ? answer : yield* requested;
+        const closed = once(message.socket, "close");
+        const items: Buffer[] = [];
+        const task = createTask(() => collect(message as AsyncIterable<Buffer>, items));
+        while (items.length === 0) yield* sleep(1);
+        task.cancel();
+        expect(isCancelled(yield* thrownBy(task))).toBe(true);
+        yield* closed;
+        const down = once(server, "close");
+        server.close();
+        server.closeAllConnections();
+        yield* down;
+      });
+      expect(reports).toEqual([]);
+    },
+  );
+
   test("none is lost when the wait for it is cancelled and the cursor goes on", async () => {
     const stream = new PassThrough({ objectMode: true });
     await run(
-      within(iterate(chunks(stream)), function* (it) {
+      within(iterate(stream), function* (it) {
         expect(yield* thrownBy(createTask(waitFor(it.next(), 1)))).toBeInstanceOf(TimeoutError);
         const task = createTask(it.next());
         yield* sleep(0);
@@ -270,7 +366,7 @@ describe("the chunks of a web stream", () => {
         controller.close();
       },
     });
-    expect(await run(collect(chunks(stream)))).toEqual(["a", "b"]);
+    expect(await run(collect(stream))).toEqual(["a", "b"]);
     expect(stream.locked).toBe(false);
   });
 
@@ -278,7 +374,7 @@ describe("the chunks of a web stream", () => {
     const stream = new Controlled();
     const items: number[] = [];
     await run(function* () {
-      const task = createTask(() => collect(chunks(stream), items));
+      const task = createTask(() => collect(stream, items));
       stream.controller.enqueue(1);
       while (items.length === 0) yield* sleep(0);
       stream.controller.error(new Error("source"));
@@ -295,7 +391,7 @@ describe("the chunks of a web stream", () => {
       { highWaterMark: 0 },
     );
     await run(function* () {
-      yield* within(iterate(chunks(stream)), function* (it) {
+      yield* within(iterate(stream), function* (it) {
         expect(stream.locked).toBe(false);
         for (let taken = 1; yield* it.next(); taken++) {
           yield* sleep(0);
@@ -311,17 +407,17 @@ describe("the chunks of a web stream", () => {
       await run(function* () {
         const stopped = new Controlled();
         stopped.controller.enqueue(1);
-        expect(yield* collect(chunks(stopped), [], 1)).toEqual([1]);
+        expect(yield* collect(stopped, [], 1)).toEqual([1]);
         const failing = new Controlled();
         failing.controller.enqueue(1);
         const task = createTask(
-          forEach(chunks(failing), () => {
+          forEach(failing, () => {
             throw new Error("body");
           }),
         );
         expect(yield* thrownBy(task)).toEqual(new Error("body"));
         const unread = new Controlled();
-        yield* within(iterate(chunks(unread)), function* () {});
+        yield* within(iterate(unread), function* () {});
         for (const stream of [stopped, failing, unread]) {
           expect(stream.cancelled).toHaveLength(1);
           expect(stream.locked).toBe(false);
@@ -334,14 +430,14 @@ describe("the chunks of a web stream", () => {
         const slow = new Controlled(() => new Promise((resolve) => setTimeout(resolve, 5)));
         let ended = false;
         slow.controller.enqueue(1);
-        const task = createTask(() => collect(chunks(slow), [], 1));
+        const task = createTask(() => collect(slow, [], 1));
         task.addDoneCallback(() => (ended = true));
         while (slow.cancelled.length === 0) yield* sleep(0);
         expect(ended).toBe(false);
         yield* task;
         const failing = new Controlled(() => Promise.reject(new Error("cancellation")));
         failing.controller.enqueue(1);
-        expect(yield* thrownBy(createTask(() => collect(chunks(failing), [], 1)))).toEqual(new Error("cancellation"));
+        expect(yield* thrownBy(createTask(() => collect(failing, [], 1)))).toEqual(new Error("cancellation"));
         expect(failing.locked).toBe(false);
       });
     });
@@ -349,10 +445,8 @@ describe("the chunks of a web stream", () => {
 
   test("cancelled while one is waited for, it is cancelled and released at once", async () => {
     const stream = new Controlled();
-    const reports: ExceptionContext[] = [];
-    await run(function* () {
-      getRunningLoop().exceptionHandler = (_loop, context) => void reports.push(context);
-      const task = createTask(() => collect(chunks(stream)));
+    const reports = await reportsOf(function* () {
+      const task = createTask(() => collect(stream));
       while (!stream.locked) yield* sleep(0);
       task.cancel("why");
       expect(isCancelled(yield* thrownBy(task))).toBe(true);
@@ -365,7 +459,7 @@ describe("the chunks of a web stream", () => {
   test("none is lost when the wait for it is cancelled and the cursor goes on", async () => {
     const stream = new Controlled();
     await run(
-      within(iterate(chunks(stream)), function* (it) {
+      within(iterate(stream), function* (it) {
         expect(yield* thrownBy(createTask(waitFor(it.next(), 1)))).toBeInstanceOf(TimeoutError);
         const task = createTask(it.next());
         yield* sleep(0);
@@ -383,21 +477,68 @@ describe("the chunks of a web stream", () => {
     );
   });
 
-  test("an error that comes after the wait was cancelled is there for who goes on", async () => {
+  test("an error that comes after the wait was cancelled is there for who goes on, and only there", async () => {
     const stream = new Controlled();
-    await run(
-      within(iterate(chunks(stream)), function* (it) {
+    const reports = await reportsOf(() =>
+      within(iterate(stream), function* (it) {
         expect(yield* thrownBy(createTask(waitFor(it.next(), 1)))).toBeInstanceOf(TimeoutError);
         stream.controller.error(new Error("source"));
+        yield* sleep(1);
         expect(yield* thrownBy(createTask(it.next()))).toEqual(new Error("source"));
       }),
     );
+    expect(reports).toEqual([]);
   });
+
+  test("an error that comes after the wait was cancelled is thrown where the stream is left, if nobody goes on", async () => {
+    const stream = new Controlled();
+    const reports = await reportsOf(function* () {
+      const task = createTask(
+        within(iterate(stream), function* (it) {
+          expect(yield* thrownBy(createTask(waitFor(it.next(), 1)))).toBeInstanceOf(TimeoutError);
+          stream.controller.error(new Error("source"));
+        }),
+      );
+      expect(yield* thrownBy(task)).toEqual(new Error("source"));
+    });
+    expect(reports).toEqual([]);
+    expect(stream.locked).toBe(false);
+  });
+
+  test.each([
+    ["an AbortError", undefined],
+    ["a reason of its own", "stop"],
+    ["an error", new Error("stop")],
+  ])(
+    "an abort with %s that fails the stream and cancels the task at once leaves the task cancelled",
+    async (_, reason) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const streams = [new Controlled(), new Controlled()] as const;
+      for (const stream of streams) signal.addEventListener("abort", () => stream.controller.error(signal.reason));
+      const reports = await reportsOf(function* () {
+        const waiting = createTask(() => collect(streams[0]), { signal });
+        streams[1].controller.enqueue(1);
+        const busy = createTask(
+          forEach(streams[1], () => sleep(1e9)),
+          { signal },
+        );
+        while (!streams.every((stream) => stream.locked)) yield* sleep(0);
+        yield* sleep(1);
+        controller.abort(reason);
+        for (const task of [waiting, busy]) {
+          expect(yield* thrownBy(task)).toMatchObject({ name: "CancelledError", reason: signal.reason });
+        }
+      });
+      expect(reports).toEqual([]);
+      expect(streams.map((stream) => stream.locked)).toEqual([false, false]);
+    },
+  );
 
   test("one that is locked is refused when it is read, and left alone", async () => {
     const stream = new Controlled();
     const reader = stream.getReader();
-    await expect(run(collect(chunks(stream)))).rejects.toThrow(TypeError);
+    await expect(run(collect(stream))).rejects.toThrow(TypeError);
     expect(stream.cancelled).toEqual([]);
     reader.releaseLock();
   });
@@ -413,7 +554,7 @@ describe("the chunks of a web stream", () => {
       const { port } = server.address() as { port: number };
       const { body } = yield* until(fetch(`http://127.0.0.1:${port}/`));
       const items: Uint8Array[] = [];
-      const task = createTask(() => collect(chunks(body!), items));
+      const task = createTask(() => collect(body!, items));
       while (items.length === 0) yield* sleep(1);
       expect(Buffer.from(items[0]!).toString()).toBe("first");
       task.cancel();
@@ -422,13 +563,5 @@ describe("the chunks of a web stream", () => {
       server.close();
       server.closeAllConnections();
     });
-  });
-});
-
-describe("chunks used wrongly", () => {
-  test("what is no stream is refused at once", () => {
-    for (const wrong of [undefined, null, 5, [1], {}]) {
-      expect(() => chunks(wrong as never)).toThrow(/chunks\(stream\) takes a Readable or a ReadableStream/);
-    }
   });
 });

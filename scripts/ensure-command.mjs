@@ -1,0 +1,72 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/**
+ * The path of a command. If it is not on the PATH, Debian's package of the same name is installed, where this process may
+ * do so: that takes apt-get, and root or a sudo that asks for no password.
+ *
+ * @param {string} name of the command and of its package
+ * @param {{ neededBy: string, remedy?: string }} why `neededBy`, such as "The browser tests", and what else would help
+ * @returns {string}
+ * @throws if it is missing and cannot be installed: why, and what to do about it
+ */
+export function ensureCommand(name, { neededBy, remedy = "" }) {
+  const path = findCommand(name);
+  if (path !== undefined) return path;
+  const missing = `${neededBy} need ${name}, which is not on the PATH`;
+  const install = `Install it (Debian: \`apt-get install ${name}\`)${remedy}.`;
+  const aptGet = aptGetCommand();
+  if (aptGet === undefined) {
+    throw new Error(
+      `${missing} and cannot be installed from here: that takes apt-get, and root or a sudo without a password. ${install}`,
+    );
+  }
+  const problems = installPackage(aptGet, name);
+  const installed = findCommand(name);
+  if (installed !== undefined) return installed;
+  throw new Error(`${missing}, and apt-get did not install it. ${problems.join(" ")} ${install}`);
+}
+
+function findCommand(name) {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this one.
+    }
+  }
+  return undefined;
+}
+
+function aptGetCommand() {
+  const path = findCommand("apt-get");
+  if (path === undefined) return undefined;
+  // sudo does not hand its environment on
+  const command = ["env", "DEBIAN_FRONTEND=noninteractive", path, "-o", "DPkg::Lock::Timeout=300", "-qq"];
+  if (process.getuid?.() === 0) return command;
+  const sudo = findCommand("sudo");
+  if (sudo === undefined || spawnSync(sudo, ["-n", "true"], { stdio: "ignore" }).status !== 0) return undefined;
+  return [sudo, "-n", ...command];
+}
+
+let updated = false;
+
+function installPackage(aptGet, name) {
+  const problems = updated ? [] : problemsOf(aptGet, "update");
+  updated = true;
+  return [...problems, ...problemsOf(aptGet, "install", "--yes", "--no-install-recommends", name)];
+}
+
+/** What apt-get says that went wrong, without addresses: a log need not tell where a machine gets its packages from. */
+function problemsOf([program, ...options], ...args) {
+  const { error, stderr } = spawnSync(program, [...options, ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  if (error) return [error.message];
+  const lines = stderr.split("\n").filter((line) => line.startsWith("E: "));
+  return lines.map((line) => line.slice("E: ".length).replaceAll(/\S+[.:]\S+/g, "…"));
+}
