@@ -171,6 +171,14 @@ export const rows = [
     peers: [{ who: "p-queue", label: "p-queue" }],
   },
   {
+    id: "to-thread",
+    work: "`toThread` of an empty function, a round trip",
+    unit: "ns",
+    kind: "speed",
+    expect: count,
+    peers: [{ who: "tinypool", label: "tinypool, used directly", atMost: 1.11 }],
+  },
+  {
     id: "heap",
     work: "heap per sleeping task",
     unit: "bytes",

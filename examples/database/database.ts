@@ -1,4 +1,4 @@
-import { attempt, contextManager, type Coroutine, isCancelled, shield, until, within } from "corio";
+import { contextManager, type Coroutine, isCancelled, shield, until, wait, within } from "corio";
 import { Pool, type PoolClient, type PoolConfig, type QueryResultRow } from "pg";
 
 /** A pool of connections to PostgreSQL, whose queries can be cancelled. A context manager. */
@@ -48,7 +48,6 @@ export class Connection {
   readonly #pool: Pool;
   readonly #control: Pool;
   #client!: PoolClient & { readonly processID?: number };
-  // whether a query runs, which somebody may not wait for any more
   #busy = false;
 
   constructor(pool: Pool, control: Pool) {
@@ -72,6 +71,11 @@ export class Connection {
     this.#client.release(this.#busy); // `true` closes it
   }
 
+  /** Whether a query runs: after a second cancellation also one that nobody waits for any more. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /**
    * Runs a query.
    *
@@ -82,13 +86,14 @@ export class Connection {
     this.#busy = true;
     running.addDoneCallback(() => {
       this.#busy = false;
+      running.exception(); // looked at: nobody need be left to throw it to
     });
     try {
       return (yield* shield(running)).rows;
     } catch (error) {
       if (isCancelled(error)) {
         yield* until(this.#control.query("select pg_cancel_backend($1)", [this.#client.processID]));
-        yield* attempt(running);
+        yield* wait([running]);
       }
       throw error;
     }
@@ -100,7 +105,8 @@ const transaction = contextManager(function* (connection: Connection) {
     yield* connection.query("begin");
     yield connection;
   } catch (error) {
-    yield* connection.query("rollback");
+    // a connection that is still busy gets closed, and that undoes the transaction, too
+    if (!connection.busy) yield* connection.query("rollback");
     throw error;
   }
   yield* connection.query("commit");

@@ -6,22 +6,28 @@ import type { Plugin } from "vitest/config";
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
 
 /**
- * Lets tests import a package of this repository by its name: from its sources, so that coverage and stack traces show
- * them, or, when `built`, from its dist folder. A relative import of `../src/…` follows suit, since two copies of one
- * package in a process would not know each other's classes.
+ * Lets tests import a package of this repository by its name, or by a subpath that it exports: from its sources, so that
+ * coverage and stack traces show them, or, when `built`, from its dist folder. A relative import of `../src/…` follows suit,
+ * since two copies of one package in a process would not know each other's classes.
  */
 export function workspacePackages({ built }: { built: boolean }): Plugin {
-  const folders = new Map<string, string>();
+  const doors = new Map<string, string>();
   for (const folder of readdirSync(packages)) {
     const manifest = join(packages, folder, "package.json");
-    if (existsSync(manifest)) folders.set(JSON.parse(readFileSync(manifest, "utf8")).name, join(packages, folder));
+    if (!existsSync(manifest)) continue;
+    const { name, exports } = JSON.parse(readFileSync(manifest, "utf8")) as Manifest;
+    for (const [door, target] of Object.entries(exports)) {
+      if (typeof target === "string") continue;
+      const file = built ? target.default : target.default.replace("./dist/", "./src/").replace(/\.js$/, ".ts");
+      doors.set(name + door.slice(1), join(packages, folder, file));
+    }
   }
   return {
     name: "corio:workspace-packages",
     enforce: "pre",
     resolveId(specifier, importer) {
-      const folder = folders.get(specifier);
-      if (folder) return built ? join(folder, "dist", "index.js") : join(folder, "src", "index.ts");
+      const door = doors.get(specifier);
+      if (door) return door;
       if (!built || !importer || !specifier.startsWith(".")) return null;
       const [name, sources, ...rest] = resolve(dirname(importer), specifier)
         .slice(packages.length + 1)
@@ -30,4 +36,10 @@ export function workspacePackages({ built }: { built: boolean }): Plugin {
       return join(packages, name, "dist", ...rest).replace(/\.ts$/, ".js");
     },
   };
+}
+
+interface Manifest {
+  readonly name: string;
+  /** Its doors, `"."` and subpaths. */
+  readonly exports: { readonly [door: string]: string | { readonly default: string } };
 }

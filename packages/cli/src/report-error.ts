@@ -1,4 +1,4 @@
-import { formatError } from "./format-error.js";
+import { formatError } from "@corio/node/program";
 import { MainError } from "./find-main.js";
 
 /** Says on standard error which error ended the program. */

@@ -8,7 +8,10 @@ import { onTestFinished } from "vitest";
 const packages = fileURLToPath(new URL("../..", import.meta.url));
 const bin = join(packages, "cli", "dist", "bin.js");
 
-for (const built of [bin, join(packages, "corio", "dist", "index.js")]) {
+for (const built of [
+  bin,
+  ...["corio/dist/index.js", "node/dist/program/index.js"].map((file) => join(packages, file)),
+]) {
   if (!existsSync(built)) throw new Error(`these tests run what is built, and ${built} is not: npm run build`);
 }
 

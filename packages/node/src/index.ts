@@ -41,6 +41,22 @@ export { getnameinfo, type NameInfo } from "./dns/getnameinfo.js";
 // events
 export { once } from "./bridges/once.js";
 export { Events, on, type OnOptions } from "./bridges/on.js";
+// executors
+export { toThread } from "./executors/to-thread.js";
+export { ThreadPoolExecutor, type ThreadPoolExecutorOptions } from "./executors/thread-pool-executor.js";
+export { ProcessPoolExecutor, type ProcessPoolExecutorOptions } from "./executors/process-pool-executor.js";
+export { PoolExecutor, type PoolExecutorOptions } from "./executors/pool-executor.js";
+export {
+  type WorkerFunction,
+  workerFunction,
+  type WorkerFunctionName,
+  type WorkerFunctionOptions,
+  type WorkerFunctions,
+  workerFunctions,
+} from "./executors/worker-function.js";
+export { CurrentWork, currentWork } from "./executors/current-work.js";
+export { transfer, type Transferable } from "./executors/transfer.js";
+export type { ErrorClass } from "./executors/decode-thrown.js";
 // signals and programs
 export { addSignalHandler, removeSignalHandler } from "./signals/signal-handlers.js";
 export { runMain } from "./program/run-main.js";

@@ -4,10 +4,15 @@ import { thisCopy } from "../errors/this-copy.js";
 const end = thisCopy.lastIndexOf("/errors/");
 const own = end < 0 ? undefined : decodeURI(thisCopy.slice(0, end + 1)).replace(/^file:\/\//, "");
 
-/** The frames of a stack, as V8 prints it, that are the program's: neither the core's own nor the engine's. */
+/**
+ * The frames of a stack, as V8 prints it, that are the program's: neither the core's own nor the engine's. They end with the step
+ * of the task: below it stands what happened to wake the loop.
+ */
 export function programFrames(stack: unknown): string[] {
-  return String(stack ?? "")
-    .split("\n")
+  const lines = String(stack ?? "").split("\n");
+  const step = lines.findIndex((line) => own !== undefined && line.includes("._step (") && line.includes(own));
+  return lines
+    .slice(0, step < 0 ? lines.length : step)
     .map((line) => line.trim())
     .filter((line) => line.startsWith("at ") && isProgram(line));
 }

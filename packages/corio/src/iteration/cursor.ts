@@ -38,7 +38,7 @@ export interface Cursor<T> {
    *
    * @returns whether there is one
    *
-   * *If cancelled*, so is what it waits for; no item of a queue is lost.
+   * *If cancelled*, so is what it waits for. No item is lost of a queue, a stream, a native iterable: the next call gets it.
    */
   next(): Coroutine<boolean>;
   /** The current item; `undefined` before the first `next()`. */

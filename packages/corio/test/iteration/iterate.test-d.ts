@@ -1,5 +1,5 @@
 import type { ReadableStream as NodeStream } from "node:stream/web";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import {
   type AsyncGenerator,
   asyncGenerator,

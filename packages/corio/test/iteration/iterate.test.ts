@@ -253,6 +253,27 @@ describe("iterate", () => {
       expect(logged()).toEqual(["closed"]);
     });
 
+    test("a native generator whose cleanup fails once it comes back has its error reported", async () => {
+      let comeBack!: () => void;
+      const last = new Promise<void>((resolve) => (comeBack = resolve));
+      async function* source(): globalThis.AsyncGenerator<number, void> {
+        try {
+          yield 1;
+          await last;
+          yield 2;
+        } finally {
+          // biome-ignore lint/correctness/noUnsafeFinally: this is what the test is about
+          throw new Error("cleanup");
+        }
+      }
+      const { reports } = await runVirtuallyWithPromises(function* () {
+        yield* cancelled(source());
+        comeBack();
+        yield* until(drainPromises());
+      });
+      expect(reports.map(({ exception }) => exception)).toEqual([new Error("cleanup")]);
+    });
+
     test("regression: a Readable that gives nothing is destroyed, and nothing is reported", async () => {
       const stream = new PassThrough({ objectMode: true });
       stream.write("first");
@@ -330,13 +351,14 @@ describe("iterate", () => {
           let fail!: (error: unknown) => void;
           const answer = new Promise<IteratorResult<number>>((_, reject) => (fail = reject));
           const failing: AsyncIterable<number> = { [Symbol.asyncIterator]: () => ({ next: () => answer }) };
-          let task!: Task<unknown>;
+          const tasks: Task<unknown>[] = [];
           createTask(function* () {
             yield* attempt(until(answer));
-            task.cancel("why");
+            for (const task of tasks) task.cancel("why");
           });
           yield* turns(1);
-          task = createTask(() => collect(failing));
+          const task = createTask(() => collect(failing));
+          tasks.push(task);
           yield* turns(1);
           fail(error);
           expect(isCancelled(yield* thrownBy(task))).toBe(true);

@@ -6,6 +6,7 @@ import {
   getRunningLoop,
   isCancelled,
   ManualHost,
+  run,
   sleep,
   type Coroutine,
   type Executor,
@@ -344,5 +345,70 @@ describe("executors", () => {
     });
     expect(result).toEqual(["shut", "at 5", "undefined", 15]);
     expect(messages).toEqual([expect.stringContaining("10 ms")]);
+  });
+});
+
+describe("onClose", () => {
+  test("calls when the loop is closed, once, in the order of the calls", () => {
+    const { loop } = virtualLoop();
+    const calls: unknown[] = [];
+    loop.onClose(() => calls.push(["first", loop.closed]));
+    loop.onClose(() => calls.push(["second", loop.closed]));
+    expect(calls).toEqual([]);
+    loop.close();
+    loop.close();
+    expect(calls).toEqual([
+      ["first", true],
+      ["second", true],
+    ]);
+  });
+
+  test("what was called off is not called, be it by another one while the loop closes", () => {
+    const { loop } = virtualLoop();
+    const calls: string[] = [];
+    const callOff = loop.onClose(() => calls.push("called off"));
+    let callOffLater = (): void => expect.unreachable();
+    loop.onClose(() => {
+      calls.push("calls another off");
+      callOffLater();
+    });
+    callOffLater = loop.onClose(() => calls.push("called off while closing"));
+    loop.onClose(() => calls.push("last"));
+    callOff();
+    callOff();
+    loop.close();
+    callOffLater();
+    expect(calls).toEqual(["calls another off", "last"]);
+  });
+
+  test("is not called for a loop that merely stops, nor after the close", () => {
+    const { loop, host } = virtualLoop();
+    const calls: string[] = [];
+    loop.onClose(() => calls.push("closed"));
+    const future = loop.start(sleep(1));
+    while (host.step());
+    expect([future.done, loop.running, calls]).toEqual([true, false, []]);
+    loop.close();
+    loop.onClose(() => calls.push("too late"));
+    loop.close();
+    expect(calls).toEqual(["closed"]);
+  });
+
+  test("at the end of a run it is called after the cleanup of every task", async () => {
+    const seen: string[] = [];
+    await run(function* () {
+      getRunningLoop().onClose(() => seen.push("closed"));
+      createTask(function* () {
+        try {
+          yield* sleep(1_000);
+        } finally {
+          yield* sleep(1);
+          seen.push("cleaned up");
+        }
+      });
+      yield* sleep(1);
+      seen.push("main");
+    });
+    expect(seen).toEqual(["main", "cleaned up", "closed"]);
   });
 });

@@ -106,6 +106,22 @@ describe("Runner", () => {
     await settle(runner.close());
   });
 
+  test("a signal of one run cancels what its main returned, and leaves the next run alone", async () => {
+    const { runner, settle, loop } = virtualRunner();
+    const controller = new AbortController();
+    loop.callAt(5, () => controller.abort("enough"));
+    const first = runner.run(
+      function* () {
+        return createTask(sleep(1_000));
+      },
+      { signal: controller.signal },
+    );
+    await expect(settle(first)).rejects.toMatchObject({ name: "CancelledError", reason: "enough" });
+    expect(loop.time()).toBe(5);
+    expect(await settle(runner.run(sleep(1, "second")))).toBe("second");
+    await settle(runner.close());
+  });
+
   test("is an AsyncDisposable", async () => {
     const { runner, settle, loop } = virtualRunner();
     await settle(runner.run(sleep(1)));

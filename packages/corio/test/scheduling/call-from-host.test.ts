@@ -4,10 +4,10 @@ import {
   copyContext,
   coroutine,
   createTask,
-  EventLoop,
+  type EventLoop,
   Future,
   getRunningLoop,
-  ManualHost,
+  type ManualHost,
   run,
   sleep,
   until,
@@ -123,7 +123,7 @@ describe("callFromHost on a loop that has nothing to do", () => {
   test("what the callback was given is not kept", async () => {
     const { loop } = idleLoop();
     const given = new WeakRef(new Uint8Array(1_000));
-    loop.callFromHost(() => {}, given.deref());
+    loop.callFromHost((_given: unknown) => {}, given.deref());
     await drainPromises();
     (globalThis as { gc?: () => void }).gc?.();
     expect(given.deref()).toBeUndefined();

@@ -10,6 +10,8 @@ import { type WorkerScope, workerScope } from "./worker-scope.js";
  * @throws a `CorioError` outside of a function that an executor runs
  * @example
  * // primes.ts, the module of a `workerFunction`
+ * import { currentWork } from "@corio/node";
+ *
  * export function countPrimes(below: number): number {
  *   const work = currentWork();
  *   let count = 0;
@@ -19,6 +21,7 @@ import { type WorkerScope, workerScope } from "./worker-scope.js";
  *   }
  *   return count;
  * }
+ *
  * function isPrime(n: number): boolean {
  *   for (let i = 2; i * i <= n; i++) if (n % i === 0) return false;
  *   return true;

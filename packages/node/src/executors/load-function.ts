@@ -101,13 +101,15 @@ async function importWithTsx(address: string, cause: unknown): Promise<Record<st
 function findTsx(address: string): string | undefined {
   try {
     const require = createRequire(address);
-    const manifest = require("tsx/package.json") as { exports: { "./esm/api": { import: { default: string } } } };
-    return new URL(manifest.exports["./esm/api"].import.default, pathToFileURL(require.resolve("tsx/package.json")))
-      .href;
+    const manifest = require(TSX) as { exports: { "./esm/api": { import: { default: string } } } };
+    return new URL(manifest.exports["./esm/api"].import.default, pathToFileURL(require.resolve(TSX))).href;
   } catch {
     return undefined;
   }
 }
+
+// Not a dependency of this package.
+const TSX = "tsx/package.json";
 
 function compile({ name, text, helpers }: TextDefinition): AnyFunction {
   const parameters = helpers.map(([helper]) => helper).join(", ");

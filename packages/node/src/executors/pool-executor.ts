@@ -95,7 +95,7 @@ export abstract class PoolExecutor {
   }
 
   /**
-   * Runs `fn(...args)` in a worker.
+   * Runs `fn(...args)` in a worker. The function should leave nothing behind that goes on: a worker without work stands still.
    *
    * @param fn a self-contained function, of which the worker gets the text as with {@link toThread}, or what
    * {@link workerFunction} made

@@ -11,7 +11,7 @@ export class Work<T> extends Future<T> {
   readonly #owner: WorkOwner;
   /** @internal */
   readonly _fn: PortableFunction;
-  /** @internal Dropped when it has been handed to a worker, or is cancelled. */
+  /** @internal Dropped when they are of no more use. */
   _args: readonly unknown[];
 
   constructor(loop: EventLoop, owner: WorkOwner, fn: PortableFunction, args: readonly unknown[]) {

@@ -49,8 +49,9 @@ export interface WorkerFunctionOptions {
 /**
  * Names a function of a module, so that executors can run it in a worker.
  *
- * The module is loaded in the worker, not here: give its type as `typeof import("./hash.js")`, and its address as
- * `new URL("./hash.js", import.meta.url)`. While you develop, a `hash.ts` will do in its place.
+ * The module is loaded in the worker, not here: give its type as `typeof import("./hash.js")` (or `import type * as hash` and
+ * `typeof hash`), and its address as `new URL("./hash.js", import.meta.url)`. While you develop, a `hash.ts` will do in its
+ * place: the worker has the loaders that this process was started with, and otherwise looks for the project's own tsx.
  *
  * @param module the address of the module, absolute: a URL, or the text of one
  * @param name the name of the export, `"default"` for the default one. If the module exports several functions, the compiler wants

@@ -161,6 +161,7 @@ export abstract class WorkerSlot {
     this.#request = undefined;
     if (definition !== undefined) this.#known.add(fn.id);
     this.#acquainted = true;
+    work._args = [];
     const isPrimitive = typeof answer !== "object" || answer === null;
     const [succeeded, value] = isPrimitive ? [true, answer] : this.#unpack(answer, fn);
     // what it will do next is on its way before this side goes on with the result

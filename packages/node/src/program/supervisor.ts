@@ -39,6 +39,8 @@ export class Supervisor {
     this.runs.install().onEmpty = this.#onEmpty;
     this.#signals = new ProgramSignals(this.runs);
     process.on("uncaughtException", this.#onUncaught);
+    // Whoever read it has gone: nobody is left to tell, and telling of that would fail again, and again.
+    process.stderr.on("error", ignore);
   }
 
   /** Whether a signal has told the program to end. */
@@ -67,6 +69,7 @@ export class Supervisor {
     this.runs.uninstall();
     this.#signals.uninstall();
     process.off("uncaughtException", this.#onUncaught);
+    process.stderr.off("error", ignore);
   }
 
   // Also reached by rejections that nobody handles, unless the program has a say in them.
@@ -84,6 +87,8 @@ export class Supervisor {
     });
   };
 }
+
+function ignore(): void {}
 
 // By its code: the program may have another copy of corio.
 function isCancellation(error: unknown): boolean {

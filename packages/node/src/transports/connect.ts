@@ -4,7 +4,7 @@ import { type Coroutine, type EventLoop, type Future, getRunningLoop } from "cor
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { getaddrinfo } from "../dns/getaddrinfo.js";
 import { happyEyeballs } from "./happy-eyeballs.js";
-import { checkHandshakeTimeout, connectTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
+import { checkHandshakeTimeout, checkServerHostname, connectTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
 
 // Milliseconds; what RFC 8305 recommends.
 const HAPPY_EYEBALLS_DELAY = 250;
@@ -60,12 +60,7 @@ export function connectHost(host: string, port: number, options: ConnectOptions)
 export function connectPath(path: string, options: ClientTlsOptions): Coroutine<Connected> {
   checkPath(path);
   checkHandshakeTimeout(options.tlsHandshakeTimeout);
-  if (options.tls && options.serverHostname === undefined && namesNoServer(options.tls)) {
-    throw invalidArgument(
-      "SERVER_HOSTNAME",
-      'TLS over a Unix socket needs the name that the server\'s certificate has: { tls: …, serverHostname: "…" }',
-    );
-  }
+  if (options.tls) checkServerHostname(options.serverHostname, options.tls === true ? {} : options.tls);
   return toPath(path, options);
 }
 
@@ -125,10 +120,6 @@ function* withTls(
 ): Coroutine<Socket> {
   if (tls === undefined || tls === false) return socket;
   return yield* connectTls(loop, socket, serverHostname ?? host, tls === true ? {} : tls, tlsHandshakeTimeout);
-}
-
-function namesNoServer(tls: true | TlsConnectionOptions): boolean {
-  return tls === true || (tls.servername === undefined && tls.host === undefined && tls.rejectUnauthorized !== false);
 }
 
 function checkHost(host: unknown, port: unknown): void {

@@ -47,6 +47,8 @@ export function startTls(
     throw new CorioError("ERR_CORIO_CONNECTION_CLOSING", "startTls() on a connection that is closing or closed");
   }
   checkHandshakeTimeout(options.tlsHandshakeTimeout);
+  const { serverSide, serverHostname = transport._origin.host, tls = {} } = options;
+  if (!serverSide) checkServerHostname(serverHostname, tls as ConnectionOptions);
   return upgrade(transport, protocol, options);
 }
 
@@ -61,7 +63,7 @@ function* upgrade(transport: Transport, protocol: Protocol, options: StartTlsOpt
   try {
     yield* transport._flushed();
     yield* sleep(0);
-    if (transport.isClosing) throw endedEarly();
+    if (transport._hasEnded) throw endedEarly();
   } catch (error) {
     transport.abort();
     throw error;
@@ -86,6 +88,16 @@ function* upgrade(transport: Transport, protocol: Protocol, options: StartTlsOpt
 export function checkHandshakeTimeout(ms: number = HANDSHAKE_TIMEOUT): void {
   if (typeof ms === "number" && ms > 0) return;
   throw invalidArgument("TLS_HANDSHAKE_TIMEOUT", `tlsHandshakeTimeout is milliseconds, more than 0, not ${String(ms)}`);
+}
+
+/** @internal Where it does not know the name, Node would take "localhost" for it. */
+export function checkServerHostname(name: string | undefined, tls: ConnectionOptions): void {
+  if (name !== undefined || tls.servername !== undefined || tls.host !== undefined) return;
+  if (tls.rejectUnauthorized === false) return;
+  throw invalidArgument(
+    "SERVER_HOSTNAME",
+    'TLS over a Unix socket needs the name that the server\'s certificate has: { tls: …, serverHostname: "…" }',
+  );
 }
 
 /** @internal The client's side of a handshake over an open socket. */

@@ -267,6 +267,11 @@ export class Transport {
     this._closed();
   }
 
+  /** @internal Whether nothing more can come. */
+  get _hasEnded(): boolean {
+    return this.isClosing || this.#heldEnd || this.#stream.readableEnded;
+  }
+
   /** @internal Who keeps it. */
   get _owner(): TransportOwner | undefined {
     return this.#owner;

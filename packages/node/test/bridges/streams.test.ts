@@ -441,6 +441,18 @@ describe("the chunks of a web stream", () => {
         expect(failing.locked).toBe(false);
       });
     });
+
+    test("the wait for that can be cancelled", async () => {
+      await run(function* () {
+        const stuck = new Controlled(() => new Promise(() => {}));
+        stuck.controller.enqueue(1);
+        const task = createTask(() => collect(stuck, [], 1));
+        while (stuck.cancelled.length === 0) yield* sleep(0);
+        task.cancel();
+        expect(isCancelled(yield* thrownBy(task))).toBe(true);
+        expect(stuck.locked).toBe(false);
+      });
+    });
   });
 
   test("cancelled while one is waited for, it is cancelled and released at once", async () => {
@@ -539,6 +551,7 @@ describe("the chunks of a web stream", () => {
     const stream = new Controlled();
     const reader = stream.getReader();
     await expect(run(collect(stream))).rejects.toThrow(TypeError);
+    await run(within(iterate(stream), function* () {}));
     expect(stream.cancelled).toEqual([]);
     reader.releaseLock();
   });

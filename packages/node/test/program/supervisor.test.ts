@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { ProgramProcess } from "./program-process.js";
 
@@ -46,5 +48,20 @@ describe("a supervisor of a whole module", () => {
       setInterval(() => {}, 1_000);
       run(function* () { yield* sleep(1); throw new Error("boom"); });`);
     expect(await child.ended).toMatchObject({ code: 1, stdout: "reported boom\n", stderr: "" });
+  });
+});
+
+describe("the door of commands, @corio/node/program", () => {
+  it("has the supervisor and formatError, and loads no corio: the program has its own", async () => {
+    const door = new URL("../../dist/program/index.js", import.meta.url);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      "--input-type=module",
+      "--eval",
+      `const door = await import("${door.href}");
+       console.log(Object.keys(door).join(), Symbol.for("corio.copies") in globalThis);
+       await import("corio");
+       console.log(Symbol.for("corio.copies") in globalThis);`,
+    ]);
+    expect(stdout).toBe("Supervisor,formatError false\ntrue\n");
   });
 });

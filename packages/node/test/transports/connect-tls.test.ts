@@ -121,7 +121,11 @@ describe("a connection over TLS", () => {
       const infos: unknown[] = [];
       const server = yield* startServer(
         function* (_reader, writer) {
-          infos.push(writer.getExtraInfo("peercert"), writer.getExtraInfo("alpnProtocol"), writer.getExtraInfo("cipher"));
+          infos.push(
+            writer.getExtraInfo("peercert"),
+            writer.getExtraInfo("alpnProtocol"),
+            writer.getExtraInfo("cipher"),
+          );
           infos.push(writer.getExtraInfo("peername"));
         },
         LOCAL,
@@ -151,7 +155,9 @@ describe("a connection over TLS", () => {
           expect(writer.getExtraInfo("peername")).toEqual(server.sockets[0]?.address());
           yield* reader.read();
           const sockname = writer.getExtraInfo("sockname");
-          expect(infos).toMatchObject([{ subject: { CN: "a client" } }, "h2", { name: /^TLS_/ }, sockname].map(loosely));
+          expect(infos).toMatchObject(
+            [{ subject: { CN: "a client" } }, "h2", { name: /^TLS_/ }, sockname].map(loosely),
+          );
         });
       });
     });
@@ -231,7 +237,9 @@ describe("the server's certificate", () => {
           );
           expect(error).toEqual(systemError(code));
         }
-        const protocol = thrownBy(createConnection(() => ({}), LOCAL, portOf(server), { tls: { ca: certificates.ca } }));
+        const protocol = thrownBy(
+          createConnection(() => ({}), LOCAL, portOf(server), { tls: { ca: certificates.ca } }),
+        );
         expect(yield* protocol).toEqual(systemError(code));
         // who does not look at it gets through
         const [reader, writer] = yield* openConnection(LOCAL, portOf(server), { tls: { rejectUnauthorized: false } });
@@ -334,32 +342,35 @@ describe("a handshake", () => {
   test("ends by a timeout of the caller's, too", async () => {
     await runConnected(() =>
       within(new NodePeer((socket) => socket.pause()), function* (peer) {
-        const error = yield* thrownBy(
-          within(timeout(20), () => openConnection(LOCAL, peer.port, { tls: true })),
-        );
+        const error = yield* thrownBy(within(timeout(20), () => openConnection(LOCAL, peer.port, { tls: true })));
         expect(error).toBeInstanceOf(TimeoutError);
       }),
     );
   });
 
-  test.each([Number.NaN, "soon" as unknown as number])("with %s as its timeout is refused, and nothing is left open", async (wrong) => {
-    await runConnected(() =>
-      within(new NodePeer((socket) => socket.resume()), function* (peer) {
-        const error = yield* thrownBy(
-          (function* () {
-            yield* openConnection(LOCAL, peer.port, { tls: true, tlsHandshakeTimeout: wrong });
-          })(),
-        );
-        expect(error).toBeInstanceOf(Error);
-        expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_CORIO_/) });
-      }),
-    );
-  });
+  test.each([Number.NaN, "soon" as unknown as number])(
+    "with %s as its timeout is refused, and nothing is left open",
+    async (wrong) => {
+      await runConnected(() =>
+        within(new NodePeer((socket) => socket.resume()), function* (peer) {
+          const error = yield* thrownBy(
+            (function* () {
+              yield* openConnection(LOCAL, peer.port, { tls: true, tlsHandshakeTimeout: wrong });
+            })(),
+          );
+          expect(error).toBeInstanceOf(Error);
+          expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_CORIO_/) });
+        }),
+      );
+    },
+  );
 
   test("with options that Node refuses throws what Node throws, and nothing is left open", async () => {
     await runConnected(() =>
       within(new NodePeer((socket) => socket.resume()), function* (peer) {
-        const error = yield* thrownBy(openConnection(LOCAL, peer.port, { tls: { ca: "no certificate", ciphers: "none" } }));
+        const error = yield* thrownBy(
+          openConnection(LOCAL, peer.port, { tls: { ca: "no certificate", ciphers: "none" } }),
+        );
         expect(error).toBeInstanceOf(Error);
         expect(yield* receivedBy(yield* peer.connection())).toBe("");
       }),

@@ -12,22 +12,19 @@ import { systemError, thrownBy } from "../support/thrown-by.js";
 const localAddresses = (await lookup("localhost", { all: true })).map(({ address }) => address);
 
 describe("connecting", () => {
-  test.each(localAddresses)(
-    "to localhost reaches a server that listens only on its address %s",
-    async (address) => {
-      await runConnected(function* () {
-        const server = yield* startServer(echo, address, 0);
-        yield* within(server, function* () {
-          const [reader, writer] = yield* openConnection("localhost", portOf(server));
-          yield* within(writer, function* () {
-            writer.write("found\n");
-            expect(text(yield* reader.readline())).toBe("found\n");
-            expect(writer.getExtraInfo("peername")).toMatchObject({ address });
-          });
+  test.each(localAddresses)("to localhost reaches a server that listens only on its address %s", async (address) => {
+    await runConnected(function* () {
+      const server = yield* startServer(echo, address, 0);
+      yield* within(server, function* () {
+        const [reader, writer] = yield* openConnection("localhost", portOf(server));
+        yield* within(writer, function* () {
+          writer.write("found\n");
+          expect(text(yield* reader.readline())).toBe("found\n");
+          expect(writer.getExtraInfo("peername")).toMatchObject({ address });
         });
       });
-    },
-  );
+    });
+  });
 
   test("where nobody listens throws ECONNREFUSED, of a name with several addresses an AggregateError", async () => {
     await runConnected(function* () {

@@ -105,13 +105,11 @@ describe("happyEyeballs", () => {
   });
 
   test("alternates between the families, the system's first one first, each in the system's order", () => {
-    const tried = race([four("4a", 9_999), four("4b", 9_999), six("6a", 9_999), four("4c", 9_999), six("6b", 1)], 10).log;
-    expect(tried.filter((entry) => !entry.endsWith("given up"))).toEqual([
-      "0 4a",
-      "10 6a",
-      "20 4b",
-      "30 6b",
-    ]);
+    const tried = race(
+      [four("4a", 9_999), four("4b", 9_999), six("6a", 9_999), four("4c", 9_999), six("6b", 1)],
+      10,
+    ).log;
+    expect(tried.filter((entry) => !entry.endsWith("given up"))).toEqual(["0 4a", "10 6a", "20 4b", "30 6b"]);
   });
 
   test("with a delay of 0 tries all at once", () => {

@@ -36,7 +36,10 @@ describe("a server over TLS", () => {
   test.each<[string, (peer: Peer) => void]>([
     ["sends something else", (peer) => peer.write("GET / HTTP/1.0\r\n\r\n")],
     ["sends half of a handshake and ends", (peer) => peer.end(Buffer.from("160301020001000", "hex"))],
-    ["sends half of a handshake and resets", (peer) => peer.write(Buffer.from("1603010200", "hex"), () => peer.resetAndDestroy())],
+    [
+      "sends half of a handshake and resets",
+      (peer) => peer.write(Buffer.from("1603010200", "hex"), () => peer.resetAndDestroy()),
+    ],
     ["ends at once", (peer) => peer.end()],
     ["resets at once", (peer) => peer.resetAndDestroy()],
   ])("goes on when a client %s", async (_name, act) => {
