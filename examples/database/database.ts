@@ -1,4 +1,4 @@
-import { contextManager, type Coroutine, isCancelled, shield, until, wait, within } from "corio";
+import { contextManager, type Coroutine, type Future, isCancelled, shield, until, wait, within } from "corio";
 import { Pool, type PoolClient, type PoolConfig, type QueryResultRow } from "pg";
 
 /** A pool of connections to PostgreSQL, whose queries can be cancelled. A context manager. */
@@ -91,11 +91,16 @@ export class Connection {
     try {
       return (yield* shield(running)).rows;
     } catch (error) {
-      if (isCancelled(error)) {
-        yield* until(this.#control.query("select pg_cancel_backend($1)", [this.#client.processID]));
-        yield* wait([running]);
-      }
+      if (isCancelled(error)) yield* this.#stop(running);
       throw error;
+    }
+  }
+
+  *#stop(running: Future<unknown>): Coroutine<void> {
+    while (!running.done) {
+      yield* until(this.#control.query("select pg_cancel_backend($1)", [this.#client.processID]));
+      // a server that has not begun with the query yet pays no heed, and has to be told again
+      yield* wait([running], { timeout: 100 });
     }
   }
 }

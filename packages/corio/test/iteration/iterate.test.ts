@@ -262,8 +262,7 @@ describe("iterate", () => {
           await last;
           yield 2;
         } finally {
-          // biome-ignore lint/correctness/noUnsafeFinally: this is what the test is about
-          throw new Error("cleanup");
+          await Promise.reject(new Error("cleanup"));
         }
       }
       const { reports } = await runVirtuallyWithPromises(function* () {

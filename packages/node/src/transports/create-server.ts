@@ -4,6 +4,7 @@ import { invalidArgument } from "../errors/invalid-argument.js";
 import { checkPath } from "./connect.js";
 import { checkFactory } from "./create-connection.js";
 import type { Protocol } from "./protocol.js";
+import { checkReusePort } from "./reuse-port.js";
 import { type Place, Server, type ServerOptions } from "./server.js";
 
 /**
@@ -65,6 +66,7 @@ export function serve(
   if (!(maxConnections >= 1)) {
     throw invalidArgument("MAX_CONNECTIONS", `maxConnections is 1 or more, not ${maxConnections}`);
   }
+  checkReusePort(options.reusePort);
   return start(factory, place, options);
 }
 

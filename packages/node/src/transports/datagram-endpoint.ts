@@ -5,6 +5,7 @@ import { invalidArgument } from "../errors/invalid-argument.js";
 import { checkFactory } from "./create-connection.js";
 import type { DatagramProtocol } from "./datagram-protocol.js";
 import { DatagramTransport } from "./datagram-transport.js";
+import { checkReusePort } from "./reuse-port.js";
 
 /** A host and a port, for a datagram endpoint. */
 export interface DatagramHost {
@@ -213,12 +214,7 @@ function checkOptions(options: DatagramEndpointOptions | undefined): void {
   }
   checkHost("localAddress", localAddress, 0);
   checkHost("remoteAddress", remoteAddress, 1);
-  if (reusePort === true && !canReusePort()) {
-    throw new CorioError(
-      "ERR_CORIO_REUSE_PORT",
-      `reusePort needs Node 22.12 or later, this is ${process.version}: leave it away, or share the port among workers of a cluster`,
-    );
-  }
+  checkReusePort(reusePort);
 }
 
 function checkHost(name: string, address: DatagramHost | undefined, lowestPort: number): void {
@@ -230,10 +226,4 @@ function checkHost(name: string, address: DatagramHost | undefined, lowestPort: 
   if (!(Number.isInteger(port) && (port as number) >= lowestPort && (port as number) < 65_536)) {
     throw invalidArgument("PORT", `the port of ${name} is a number from ${lowestPort} to 65535, not ${String(port)}`);
   }
-}
-
-/** Older ones would ignore the option. */
-function canReusePort(): boolean {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 }

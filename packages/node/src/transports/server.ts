@@ -37,7 +37,7 @@ export interface ServerOptions {
   startServing?: boolean;
   /** Whether small pieces are sent at once (TCP_NODELAY); default true, as in asyncio. */
   noDelay?: boolean;
-  /** Whether several processes may listen on the same port (SO_REUSEPORT), where the system and Node (22.12) can; default false. */
+  /** Whether several processes may listen on the same port (SO_REUSEPORT); default false. Needs Node 22.12. */
   reusePort?: boolean;
 }
 

@@ -87,6 +87,20 @@ export class ProgramProcess {
     this.#child.kill(signal);
   }
 
+  /** Writes to the program's standard input. */
+  tell(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  /** Nobody reads the program's standard error any more: writing to it fails. */
+  async closeStandardError(): Promise<void> {
+    const { stderr } = this.#child;
+    if (stderr === null) return;
+    const closed = new Promise((resolve) => stderr.once("close", resolve));
+    stderr.destroy();
+    await closed;
+  }
+
   /** No more of the program's output is read until {@link resume}. */
   pause(): void {
     this.#child.stdout?.pause();

@@ -179,6 +179,19 @@ describe.each([
     expect(stderr).toMatch(/^└── 2: RangeError: two\n/m);
   });
 
+  it("that fails ends also when nobody reads standard error any more, and does not try to tell for ever", async () => {
+    const child = start(`
+      runMain(function* () {
+        console.log("ready");
+        yield* until(new Promise((resolve) => process.stdin.once("data", resolve)));
+        throw new Error("unheard");
+      });`);
+    await child.wrote("ready");
+    await child.closeStandardError();
+    child.tell("go on");
+    expect(await child.ended).toMatchObject({ code: 1, signal: null });
+  });
+
   it("shows an error that is thrown outside of any coroutine", async () => {
     const { code, stderr } = await ended(`
       setTimeout(() => { throw new Error("from a timer"); }, 1);
