@@ -2,7 +2,7 @@
  * Rows written and read by a hundred coroutines at once, through eight connections to a real PostgreSQL, which the program
  * runs itself; transactions that fail or are cancelled leave nothing behind; a cancelled query frees its connection.
  */
-import { createTask, gather, isCancelled, sleep, within } from "corio";
+import { gather, sleep, TaskGroup, within } from "corio";
 import { Database } from "./database/database.js";
 import { withPostgres } from "./database/postgres.js";
 
@@ -41,19 +41,16 @@ function* failInTransaction(database: Database) {
 }
 
 function* cancelInTransaction(database: Database) {
-  const task = createTask(
-    database.transaction(function* (connection) {
-      yield* connection.query("insert into rows (writer, n) values (-2, 0)");
-      yield* connection.query("select pg_sleep(3600)");
-    }),
-  );
-  while ((yield* sleepers(database)) === 0) yield* sleep(10);
-  task.cancel();
-  try {
-    yield* task;
-  } catch (error) {
-    console.log(`cancelled: ${isCancelled(error)}`);
-  }
+  yield* within(new TaskGroup(), function* (group) {
+    const task = group.createTask(
+      database.transaction(function* (connection) {
+        yield* connection.query("insert into rows (writer, n) values (-2, 0)");
+        yield* connection.query("select pg_sleep(3600)");
+      }),
+    );
+    while ((yield* sleepers(database)) === 0) yield* sleep(10);
+    task.cancel();
+  });
   console.log(`rows of the cancelled transaction: ${yield* count(database, -2)}`);
   console.log(`queries that still sleep: ${yield* sleepers(database)}`);
   console.log(`all connections are free: ${database.connections.free === database.connections.all}`);

@@ -1,10 +1,9 @@
-import { chownSync, mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createSubprocessExec, type Process } from "@corio/node";
-import { contextManager, type Coroutine, createTask, Future, forEach, until, within } from "corio";
+import { createSubprocessExec, type StreamReader } from "@corio/node";
+import { contextManager, type Coroutine, createTask, forEach, Future, within } from "corio";
 
 /** Where a server can be reached, as a `Client` of `pg` takes it. */
 export interface Address {
@@ -39,8 +38,9 @@ export function* withPostgres(body: (address: Address) => Coroutine<void>): Coro
       // Ctrl-C is for us: the server is stopped when nobody needs it any more
       { ...options, stdin: "ignore", stdout: "ignore", stderr: "pipe", processGroup: true },
     );
-    yield* within(server, function* () {
-      yield* untilReady(server);
+    const log = new Log();
+    yield* within(server, inBackground(log.read(server.stderr)), function* () {
+      yield* log.untilReady();
       try {
         yield* body({ host, port, user: "corio", database: "postgres" });
       } finally {
@@ -63,7 +63,7 @@ const temporaryFolder = contextManager(function* ({ uid, gid }: { uid?: number; 
     if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
     yield folder;
   } finally {
-    yield* until(rm(folder, { recursive: true }));
+    rmSync(folder, { recursive: true }); // which a cancellation cannot interrupt
   }
 });
 
@@ -78,23 +78,35 @@ function* execute(program: string, args: string[], options: { uid?: number; gid?
   });
 }
 
-/** Waits until the server says that it is ready. What it says is read to its end, or else it would wait for that. */
-function* untilReady(server: Process<{ stderr: "pipe" }>): Coroutine<void> {
-  const ready = new Future<boolean>();
-  const said: string[] = [];
-  const settle = (isReady: boolean) => {
-    if (!ready.done) ready.setResult(isReady);
-  };
-  createTask(function* () {
-    yield* forEach(server.stderr, (bytes) => {
+/** What the server says. It is read to its end, or else the server would wait for that. */
+class Log {
+  readonly #ready = new Future<boolean>();
+  readonly #beginning: string[] = [];
+
+  *read(stderr: StreamReader): Coroutine<void> {
+    yield* forEach(stderr, (bytes) => {
+      if (this.#ready.done) return;
       const line = text(bytes);
-      if (!ready.done) said.push(line);
-      if (line.includes("ready to accept connections")) settle(true);
+      this.#beginning.push(line);
+      if (line.includes("ready to accept connections")) this.#ready.setResult(true);
     });
-    settle(false);
-  });
-  if (!(yield* ready)) throw new Error(`PostgreSQL did not start:\n${said.join("")}`);
+    if (!this.#ready.done) this.#ready.setResult(false);
+  }
+
+  *untilReady(): Coroutine<void> {
+    if (yield* this.#ready) return;
+    throw new Error(`PostgreSQL did not start:\n${this.#beginning.join("")}`);
+  }
 }
+
+const inBackground = contextManager(function* (coroutine: Coroutine<void>) {
+  const task = createTask(coroutine);
+  try {
+    yield task;
+  } finally {
+    task.cancel();
+  }
+});
 
 function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);

@@ -3,8 +3,8 @@
  * each, the ticker keeps ticking. What cannot be cut into slices belongs into a thread or a process.
  */
 import { createHash } from "node:crypto";
-import { mkdtempSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProcessPoolExecutor, ThreadPoolExecutor, workerFunction } from "@corio/node";
@@ -68,7 +68,7 @@ const temporaryFile = contextManager(function* (content: Buffer) {
     yield* until(writeFile(path, content));
     yield path;
   } finally {
-    yield* until(rm(folder, { recursive: true }));
+    rmSync(folder, { recursive: true });
   }
 });
 

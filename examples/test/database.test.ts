@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { type Coroutine, createTask, Event, Future, sleep, wait, within } from "corio";
 import { beforeAll, describe, expect, it } from "vitest";
+import { Database } from "../database/database.js";
+import { withPostgres } from "../database/postgres.js";
 import { main } from "../database.js";
 import { realRun } from "./real-run.js";
-import { StartedProgram } from "./started-program.js";
 
 const ensure = fileURLToPath(new URL("../database/ensure-postgresql.mjs", import.meta.url));
 
@@ -35,7 +37,6 @@ describe("database", () => {
       "connections: 8",
       'failed: duplicate key value violates unique constraint "rows_pkey"',
       "rows of the failed transaction: 0",
-      "cancelled: true",
       "rows of the cancelled transaction: 0",
       "queries that still sleep: 0",
       "all connections are free: true",
@@ -44,19 +45,74 @@ describe("database", () => {
     expect(reports).toEqual([]);
   });
 
+  it("frees a connection whenever its query is cancelled", async ({ skip }) => {
+    skip(missing !== "", missing);
+    const { reports } = await realRun(() =>
+      withPostgres(function* (address) {
+        yield* within(new Database(address, 2), function* (database) {
+          for (let pause = 0; pause < 10; pause++) {
+            const tasks = [1, 2, 3].map(() => createTask(database.query("select pg_sleep(3600)")));
+            yield* sleep(pause);
+            for (const task of tasks) task.cancel();
+            yield* wait(tasks);
+            expect(tasks.map((task) => task.cancelled)).toEqual([true, true, true]);
+          }
+          expect(yield* activeQueries(database)).toEqual([]);
+          expect(database.connections).toEqual({ all: 2, free: 2 });
+        });
+      }),
+    );
+    expect(reports).toEqual([]);
+  });
+
+  it("cancels a query that the server has not begun with", async ({ skip }) => {
+    skip(missing !== "", missing);
+    await realRun(() =>
+      withPostgres(function* (address) {
+        yield* within(new Database(address, 1), function* (database) {
+          const [backend] = yield* database.query<{ pid: number }>("select pg_backend_pid() as pid");
+          process.kill(backend!.pid, "SIGSTOP");
+          const task = createTask(database.query("select pg_sleep(3600)"));
+          yield* sleep(50);
+          task.cancel();
+          yield* sleep(50);
+          // now it gets the first request to cancel, and then the query
+          process.kill(backend!.pid, "SIGCONT");
+          yield* wait([task]);
+          expect(task.cancelled).toBe(true);
+          expect(yield* activeQueries(database)).toEqual([]);
+        });
+      }),
+    );
+  });
+
   it("stops the server and removes its data when it is cancelled", async ({ skip }) => {
     skip(missing !== "", missing);
-    const program = new StartedProgram("database.ts");
-    const folder = (await program.line()).replace("PostgreSQL listens in ", "");
-    const server = Number(readFileSync(join(folder, "data/postmaster.pid"), "utf8").split("\n")[0]);
-    expect(isRunning(server)).toBe(true);
-    program.kill("SIGTERM");
-    const { code, stderr } = await program.ended();
-    expect({ code, stderr }).toEqual({ code: 143, stderr: "" });
-    expect(existsSync(folder)).toBe(false);
-    expect(isRunning(server)).toBe(false);
+    await realRun(function* () {
+      const started = new Future<{ folder: string; pid: number }>();
+      const task = createTask(
+        withPostgres(function* ({ host: folder }) {
+          const [pid] = readFileSync(join(folder, "data/postmaster.pid"), "utf8").split("\n");
+          started.setResult({ folder, pid: Number(pid) });
+          yield* new Event().wait();
+        }),
+      );
+      const { folder, pid } = yield* started;
+      expect(isRunning(pid)).toBe(true);
+      task.cancel();
+      yield* wait([task]);
+      expect(task.cancelled).toBe(true);
+      expect(isRunning(pid)).toBe(false);
+      expect(existsSync(folder)).toBe(false);
+    });
   });
 });
+
+function activeQueries(database: Database): Coroutine<unknown[]> {
+  return database.query(
+    "select query from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and backend_type = 'client backend'",
+  );
+}
 
 function isRunning(pid: number): boolean {
   try {

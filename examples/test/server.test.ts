@@ -6,8 +6,8 @@ import { realRun } from "./real-run.js";
 import { StartedProgram } from "./started-program.js";
 
 describe("server", () => {
-  it("answers a thousand clients at once; stopped, it finishes every answer that the time of grace allows for", async () => {
-    const { output, reports } = await realRun(() => main(["1000"]));
+  it("answers hundreds of clients at once; stopped, it finishes every answer that the time of grace allows for", async () => {
+    const { output, reports } = await realRun(() => main(["400"]));
     expect(reports).toEqual([]);
     const [listening, stopping, questions, clients, open] = output;
     expect(listening).toMatch(/^listening on port \d+$/);
@@ -17,15 +17,15 @@ describe("server", () => {
       questions,
       /^questions: (\d+) accepted, (\d+) answered, (\d+) cancelled, 0 abandoned$/,
     );
-    expect(accepted).toBe(900);
-    expect(cancelled).toBeGreaterThanOrEqual(10);
+    expect(accepted).toBe(360);
+    expect(cancelled).toBeGreaterThanOrEqual(4);
     expect(answered + cancelled).toBe(accepted);
 
     const [silent, cutOff, whole] = numbers(
       clients,
       /^clients: (\d+) without a question, (\d+) cut off, (\d+) with a whole answer$/,
     );
-    expect({ silent, cutOff, whole }).toEqual({ silent: 100, cutOff: cancelled, whole: answered });
+    expect({ silent, cutOff, whole }).toEqual({ silent: 40, cutOff: cancelled, whole: answered });
     expect(open).toBe("connections left open: 0");
   });
 

@@ -68,6 +68,7 @@ export abstract class Scheduler {
   #clock = 0;
   #stride = 1;
   #untilLook = 1;
+  #callbacksLeft = 0;
   // when the host last made a turn of its own, as opposed to one in a promise's reaction
   #hostTurnAt = 0;
 
@@ -308,25 +309,23 @@ export abstract class Scheduler {
   #runIterations(): void {
     const ready = this._ready;
     const end = this.#hostTurnAt + this.#turnBudget;
-    for (let callbacks = CALLBACKS_PER_TURN; ; ) {
+    this.#callbacksLeft = CALLBACKS_PER_TURN;
+    for (;;) {
       if (this.#left === 0) {
         if (this._timers.size > 0) {
-          if (this.#untilLook <= 0 && this.#look()) callbacks = CALLBACKS_PER_TURN;
+          if (this.#isOver(end)) return;
           this.#enqueueDue();
         }
         this.#left = ready.length;
       }
       while (this.#left > 0) {
-        if (this.#untilLook <= 0) {
-          if (this.#look()) callbacks = CALLBACKS_PER_TURN;
-          if ((this.#clock >= end || callbacks <= 0) && !this.#stopping) return;
-        }
+        if (this.#isOver(end)) return;
         this.#untilLook--;
+        this.#callbacksLeft--;
         this.#left--;
         const entry = ready.shift();
         if (this._observer === undefined) entry._run();
         else this._observer.run(entry);
-        callbacks--;
       }
       if (this.#stopping) {
         this.#stopping = false;
@@ -335,6 +334,13 @@ export abstract class Scheduler {
       }
       if (ready.length === 0) return;
     }
+  }
+
+  /** Looks at the clock if it is time to, and says whether the turn has used up its budget. */
+  #isOver(end: number): boolean {
+    if (this.#untilLook > 0) return false;
+    if (this.#look()) this.#callbacksLeft = CALLBACKS_PER_TURN;
+    return (this.#clock >= end || this.#callbacksLeft <= 0) && !this.#stopping;
   }
 
   /** Looks at the clock, which is done before a callback and not after one: the last of a turn needs none. Returns whether it has moved. */

@@ -21,6 +21,14 @@ class CountingHost extends ManualHost {
   }
 }
 
+/** Its clock goes on by a hundredth of a millisecond whenever it is looked at. */
+class TickingHost extends ManualHost {
+  override now(): number {
+    this.advance(0.01);
+    return super.now();
+  }
+}
+
 describe("turns", () => {
   test("no turn and no alarm is requested when there is nothing to do", () => {
     const host = new CountingHost();
@@ -51,6 +59,25 @@ describe("turns", () => {
     });
     while (host.step());
     expect(host.requests).toBe(1);
+  });
+
+  test("a turn ends by its budget also while a timer is pending and each iteration has one callback", () => {
+    const host = new TickingHost();
+    const loop = new EventLoop({ host, turnBudget: 1 });
+    loop.callLater(1e6, () => {});
+    let switches = 0;
+    const spinning = loop.createTask(function* () {
+      while (switches < 1e5) {
+        switches++;
+        yield* sleep(0);
+      }
+    });
+    loop.start(spinning);
+    host.runTurn();
+    expect(switches).toBeGreaterThan(0);
+    expect(switches).toBeLessThan(1_000);
+    spinning.cancel();
+    while (host.runTurn());
   });
 
   test("nothing is requested before the loop runs", () => {

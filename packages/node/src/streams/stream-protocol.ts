@@ -1,4 +1,5 @@
 import { type Coroutine, type EventLoop, Future, isCoroutine, sleep } from "corio";
+import { fail } from "../errors/fail.js";
 import { ConnectionLostError } from "../errors/connection-lost-error.js";
 import type { Protocol } from "../transports/protocol.js";
 import type { Server } from "../transports/server.js";
@@ -147,9 +148,8 @@ export class StreamProtocol implements Protocol {
 
 function settle(waiting: Future<void>[] | undefined, error: Error | undefined): void {
   for (const future of waiting ?? []) {
-    if (future.done) continue;
-    if (error === undefined) future.setResult();
-    else future.setException(error);
+    if (error !== undefined) fail(future, error);
+    else if (!future.done) future.setResult();
   }
 }
 

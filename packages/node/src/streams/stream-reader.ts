@@ -18,7 +18,6 @@ import { Reading } from "./reading.js";
 /** @internal Bytes; asyncio's. */
 export const DEFAULT_LIMIT = 64 * 1024;
 
-const NONE: Uint8Array = Buffer.alloc(0);
 const NEWLINE: Uint8Array = Buffer.from("\n");
 
 /**

@@ -1,6 +1,7 @@
 import { isIP, connect as netConnect, type NetConnectOpts, type Socket } from "node:net";
 import type { ConnectionOptions as TlsConnectionOptions } from "node:tls";
 import { type Coroutine, type EventLoop, type Future, getRunningLoop } from "corio";
+import { fail } from "../errors/fail.js";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { getaddrinfo } from "../dns/getaddrinfo.js";
 import { happyEyeballs } from "./happy-eyeballs.js";
@@ -100,9 +101,7 @@ function* connectSocket(loop: EventLoop, options: Partial<NetConnectOpts>): Coro
     if (!connected.done) connected.setResult();
   });
   // stays: no error of a socket that was given up may end the process
-  socket.on("error", (error) => {
-    if (!connected.done) connected.setException(error);
-  });
+  socket.on("error", (error) => fail(connected, error));
   try {
     yield* connected;
     return socket;

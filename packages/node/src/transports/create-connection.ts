@@ -4,7 +4,7 @@ import { type Coroutine, getRunningLoop } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { type ClientTlsOptions, type Connected, connectHost, type ConnectOptions, connectPath } from "./connect.js";
 import type { Protocol } from "./protocol.js";
-import { acceptTls, HANDSHAKE_TIMEOUT } from "./start-tls.js";
+import { acceptTls, checkHandshakeTimeout, HANDSHAKE_TIMEOUT } from "./start-tls.js";
 import { Transport } from "./transport.js";
 
 /**
@@ -77,6 +77,7 @@ export function connectAcceptedSocket<P extends Protocol>(
   if (!(socket instanceof Socket) || socket.connecting || socket.destroyed) {
     throw invalidArgument("SOCKET", "connectAcceptedSocket takes a net.Socket that is connected");
   }
+  checkHandshakeTimeout(options.tlsHandshakeTimeout);
   return open(accept(socket, options), protocolFactory);
 }
 

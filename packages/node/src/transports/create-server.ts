@@ -82,7 +82,7 @@ export function checkPlace(host: string | readonly string[] | undefined, port: n
     throw invalidArgument("PORT", `the port is a number from 0 (a free one) to 65535, not ${String(port)}`);
   }
   if (host === undefined || host === null || host === "") return { hosts: [], port };
-  const hosts = typeof host === "string" ? [host] : [...host];
+  const hosts: string[] = Array.isArray(host) ? [...host] : [host];
   if (hosts.length > 0 && hosts.every((one) => typeof one === "string" && one !== "")) return { hosts, port };
   throw invalidArgument(
     "HOST",

@@ -36,18 +36,26 @@ export function* happyEyeballs<A extends { readonly family: 4 | 6 }, T extends {
       }
     }
   } finally {
-    for (const attempt of attempts) {
-      attempt.cancel();
-      attempt.addDoneCallback(() => {
-        if (!attempt.cancelled && attempt.exception() === undefined) attempt.result().destroy();
-      });
-    }
-    try {
-      if (attempts.size > 0) yield* wait(attempts);
-    } catch (cancellation) {
-      winner?.destroy();
-      throw cancellation;
-    }
+    yield* giveUp(attempts, winner);
+  }
+}
+
+/** Ends the attempts that are left. Cancelled meanwhile, nobody gets the winner. */
+function* giveUp<T extends { destroy(): unknown }>(
+  attempts: ReadonlySet<Task<T>>,
+  winner: T | undefined,
+): Coroutine<void> {
+  for (const attempt of attempts) {
+    attempt.cancel();
+    attempt.addDoneCallback(() => {
+      if (!attempt.cancelled && attempt.exception() === undefined) attempt.result().destroy();
+    });
+  }
+  try {
+    if (attempts.size > 0) yield* wait(attempts);
+  } catch (cancellation) {
+    winner?.destroy();
+    throw cancellation;
   }
 }
 

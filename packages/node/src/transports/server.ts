@@ -18,6 +18,7 @@ import {
   wait,
   within,
 } from "corio";
+import { fail } from "../errors/fail.js";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
 import { checkHandshakeTimeout, HANDSHAKE_TIMEOUT } from "./start-tls.js";
@@ -308,7 +309,7 @@ export class Server {
       if (!listening.done) listening.setResult();
     });
     listener.on("error", (error) => {
-      if (!listening.done) listening.setException(error);
+      if (!listening.done) fail(listening, error);
       else if (!listening.cancelled)
         this.loop.callExceptionHandler({ message: "a listening socket failed", exception: error, server: this });
     });

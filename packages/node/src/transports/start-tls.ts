@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import { type Coroutine, CorioError, type EventLoop, getRunningLoop, sleep, TimeoutError } from "corio";
+import { fail } from "../errors/fail.js";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import type { Protocol } from "./protocol.js";
 import { Transport } from "./transport.js";
@@ -79,6 +80,7 @@ function* upgrade(transport: Transport, protocol: Protocol, options: StartTlsOpt
     throw error;
   }
   const upgraded = new Transport(loop, secure, { ...transport._origin, host }, owner);
+  transport._replaced();
   owner?._replaced(transport, upgraded);
   upgraded._begin(protocol);
   return upgraded;
@@ -148,17 +150,15 @@ function* handshake(
   start: (done: (socket: TLSSocket) => void, failed: (error: Error) => void) => TLSSocket | undefined,
 ): Coroutine<TLSSocket> {
   const future = loop.createFuture<TLSSocket>();
-  const fail = (error: Error): void => {
-    if (!future.done) future.setException(error);
-  };
+  const failed = (error: Error): void => fail(future, error);
   let socket: TLSSocket | undefined;
   const timer = loop.callLater(handshakeTimeout, () =>
-    fail(new TimeoutError(`the TLS handshake timed out after ${handshakeTimeout} ms`)),
+    failed(new TimeoutError(`the TLS handshake timed out after ${handshakeTimeout} ms`)),
   );
-  const onClose = (): void => fail(endedEarly());
+  const onClose = (): void => failed(endedEarly());
   raw.on("close", onClose);
   try {
-    socket = start((secure) => (future.done ? secure.destroy() : future.setResult(secure)), fail);
+    socket = start((secure) => (future.done ? secure.destroy() : future.setResult(secure)), failed);
     return yield* future;
   } catch (error) {
     socket?.destroy();

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { CorioError, type EventLoop, type Future, isCancelled } from "corio";
-import { invalidArgument } from "../errors/invalid-argument.js";
+import { fail } from "../errors/fail.js";
 import { type ExtraInfo, extraInfo } from "./extra-info.js";
 import { closed, opened } from "./open-resources.js";
 import type { Protocol } from "./protocol.js";
@@ -69,6 +69,8 @@ export class Transport {
   // from the pause on until all of it was handed on.
   #held: Uint8Array[] | undefined;
   #heldEnd = false;
+  // given up for what follows it, which has not come yet
+  #handshaking: Duplex | undefined;
   #writingPaused = false;
   #limits = DEFAULT_LIMITS;
   #onWritten: ((error?: Error | null) => void) | undefined;
@@ -206,7 +208,10 @@ export class Transport {
 
   /** Sends what is buffered, then closes the connection; nothing more is received. */
   close(): void {
-    if (this.isClosing) return;
+    if (this.isClosing) {
+      this.#handshaking?.destroy();
+      return;
+    }
     this.#closing = true;
     this.#keepNames();
     const stream = this.#stream;
@@ -252,14 +257,21 @@ export class Transport {
     stream.off("data", onData).off("end", onEnd).off("close", onClose);
     delete stream[TRANSPORT];
     this.#closing = this.#lost = true;
-    closed(this.loop, this);
+    this.#handshaking = stream;
     const left = Buffer.concat([unused ?? new Uint8Array(0), ...(this.#held ?? [])]);
     if (left.length > 0) stream.unshift(left);
     return stream;
   }
 
+  /** @internal What follows it has come. */
+  _replaced(): void {
+    this.#handshaking = undefined;
+    closed(this.loop, this);
+  }
+
   /** @internal What was to follow it did not come: the connection is over for its protocol. */
   _giveUp(error: unknown): void {
+    this.#handshaking = undefined;
     // who reads is not the one who was cancelled
     if (error instanceof Error && !isCancelled(error)) this.#error ??= error;
     this.#stream.destroy();
@@ -288,9 +300,8 @@ export class Transport {
     if (this.writeBufferSize === 0) future.setResult();
     else {
       this.#stream.write("", (error) => {
-        if (future.done) return;
-        if (error) future.setException(error);
-        else future.setResult();
+        if (error) fail(future, error);
+        else if (!future.done) future.setResult();
       });
     }
     return future;
@@ -299,6 +310,7 @@ export class Transport {
   /** @internal The loop is closed, nobody is called any more. One that was told to close still sends what is left. */
   _loopClosed(): void {
     if (!this.#closing) this.abort();
+    this.#handshaking?.destroy();
     this.#lost = true;
     delete this.#stream[TRANSPORT];
   }

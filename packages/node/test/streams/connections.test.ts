@@ -12,7 +12,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { bytes, pattern, text } from "../support/bytes.js";
 import { connected, echo, tcp, unix } from "../support/echo.js";
-import { NodePeer, portOf, receivedBy } from "../support/peers.js";
+import { NodePeer, portOf } from "../support/peers.js";
 import { runConnected } from "../support/run-connected.js";
 import { socketPath } from "../support/temporary-folder.js";
 import { systemError, thrownBy, withCode } from "../support/thrown-by.js";

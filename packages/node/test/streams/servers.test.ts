@@ -11,7 +11,8 @@ import {
   until,
   within,
 } from "corio";
-import { startServer, type StreamReader, StreamWriter } from "@corio/node";
+import type { StreamWriter } from "@corio/node";
+import { startServer, type StreamReader } from "@corio/node";
 import { describe, expect, test } from "vitest";
 import { text } from "../support/bytes.js";
 import { connected, echo, tcp, unix } from "../support/echo.js";

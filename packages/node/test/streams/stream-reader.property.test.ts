@@ -1,6 +1,7 @@
-import { createTask, type Coroutine, IncompleteReadError, sleep, Task } from "corio";
+import type { Task } from "corio";
+import { createTask, type Coroutine, IncompleteReadError, sleep } from "corio";
 import { StreamReader } from "@corio/node";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { runCleanly, turns } from "../../../corio/test/support/run-cleanly.js";
 import { joined } from "../support/bytes.js";

@@ -1,15 +1,23 @@
 import {
   CancelledError,
   CorioError,
-  createTask,
   type Coroutine,
+  createTask,
+  ensureFuture,
   forEach,
+  type Future,
+  gather,
   IncompleteReadError,
   isCancelled,
+  isCoroutine,
   iterate,
   LimitOverrunError,
+  race,
   Runner,
+  shield,
   sleep,
+  timeout,
+  waitFor,
   within,
 } from "corio";
 import { type Separator, StreamReader } from "@corio/node";
@@ -306,12 +314,12 @@ describe("readuntil", () => {
     });
   });
 
-  test.each([[""], [[]], [["a", ""]], [new Uint8Array(0)], [5 as unknown as string], [[5 as unknown as string]]])(
+  test.each([[""], [[]], [["a", ""]], [new Uint8Array(0)], [5 as unknown as string], [[5]]])(
     "refuses %j as separator",
     (separator) => {
       runCleanly(function* () {
         const reader = readerOf("abc");
-        expect(() => reader.readuntil(separator)).toThrow(withCode("SEPARATOR"));
+        expect(() => reader.readuntil(separator as Separator)).toThrow(withCode("SEPARATOR"));
         expect(yield* textOf(reader.read(9))).toBe("abc");
       });
     },
@@ -389,6 +397,52 @@ describe("the end of a StreamReader", () => {
       const broken = new Error("broken");
       reader.setException(broken);
       expect(yield* reading).toBe(broken);
+    });
+  });
+});
+
+describe("what a reader's methods return", () => {
+  const methods: [string, (reader: StreamReader) => Coroutine<Uint8Array>][] = [
+    ["read", (reader) => reader.read(3)],
+    ["read of everything", (reader) => reader.read()],
+    ["readline", (reader) => reader.readline()],
+    ["readexactly", (reader) => reader.readexactly(3)],
+    ["readuntil", (reader) => reader.readuntil("c")],
+  ];
+
+  test.each(methods)("is a coroutine like any other: %s", (_name, read) => {
+    runCleanly(function* () {
+      const ways: ((coroutine: Coroutine<Uint8Array>) => Coroutine<Uint8Array> | Future<Uint8Array>)[] = [
+        (coroutine) => coroutine,
+        (coroutine) => createTask(coroutine),
+        (coroutine) => ensureFuture(coroutine),
+        (coroutine) => shield(coroutine),
+        (coroutine) => waitFor(coroutine, 1_000),
+        (coroutine) => race(coroutine, sleep(1_000, new Uint8Array(0))),
+        (coroutine) => within(timeout(1_000), () => coroutine) as Coroutine<Uint8Array>,
+        function* (coroutine) {
+          return (yield* gather(coroutine, sleep(0)))[0];
+        },
+      ];
+      for (const way of ways) {
+        const there = readerOf("abc", null);
+        expect(isCoroutine(read(there))).toBe(true);
+        expect(text(yield* way(read(there)) as Coroutine<Uint8Array>)).toBe("abc");
+        const coming = readerOf();
+        const feeder = createTask(feeding(coming, "abc", null));
+        expect(text(yield* way(read(coming)) as Coroutine<Uint8Array>)).toBe("abc");
+        yield* feeder;
+      }
+    });
+  });
+
+  test.each(methods)("takes nothing until it is awaited: %s", (_name, read) => {
+    runCleanly(function* () {
+      const reader = readerOf("abc");
+      const unused = read(reader);
+      expect(yield* textOf(reader.read(1))).toBe("a");
+      unused.return(new Uint8Array(0));
+      expect(yield* textOf(reader.read(9))).toBe("bc");
     });
   });
 });

@@ -9,19 +9,19 @@ import { runConnected } from "../support/run-connected.js";
 import { thrownBy, withCode } from "../support/thrown-by.js";
 
 /** A connection to a peer that takes nothing in until it is told to. */
-function withSilentPeer<T>(
-  body: (writer: StreamWriter, peer: Peer, reader: StreamReader) => Coroutine<T>,
-): Coroutine<T> {
+function withSilentPeer(
+  body: (writer: StreamWriter, peer: Peer, reader: StreamReader) => Coroutine<void>,
+): Coroutine<void> {
   return within(new NodePeer((socket) => socket.pause()), function* (peer) {
     const [reader, writer] = yield* openConnection("127.0.0.1", peer.port);
     const socket = yield* peer.connection();
     try {
-      return yield* body(writer, socket, reader);
+      yield* body(writer, socket, reader);
     } finally {
       writer.transport.abort();
       yield* closedOf(writer.getExtraInfo("socket") as Socket);
     }
-  }) as Coroutine<T>;
+  });
 }
 
 /** Writes until drain() has to wait. Gives what was written, and that drain(). */

@@ -52,8 +52,8 @@ export function* connected<T>(
   options: ServerOptions & StreamLimit = {},
 ): Coroutine<T> {
   const server = yield* kind.serve(handler, options);
-  return (yield* within(server, function* () {
+  return yield* within(server, function* () {
     const [reader, writer] = yield* kind.connect(server, options);
     return yield* within(writer, () => body(reader, writer, server));
-  })) as T;
+  });
 }

@@ -18,7 +18,8 @@ export interface ByteQueue {
 
 export const { ByteQueue } = byteQueue as unknown as { ByteQueue: new () => ByteQueue };
 
-export const { happyEyeballs } = eyeballs as unknown as {
+const withEyeballs: object = eyeballs;
+export const { happyEyeballs } = withEyeballs as {
   happyEyeballs<A extends { readonly family: 4 | 6 }, T extends { destroy(): unknown }>(
     addresses: readonly A[],
     delay: number,

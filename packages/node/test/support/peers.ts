@@ -7,7 +7,8 @@ import type { Server } from "@corio/node";
 
 /** The port of a server of ours that listens on one. */
 export function portOf(server: Server): number {
-  return (server.sockets[0]?.address() as AddressInfo).port;
+  const [socket] = server.sockets;
+  return (socket?.address() as AddressInfo | undefined)?.port ?? 0;
 }
 
 /** A socket of Node that is connected. What it receives is collected in `received`. */

@@ -1,6 +1,5 @@
 import { type Coroutine, type EventLoop, getRunningLoop, sleep } from "corio";
 import type { Protocol, Transport } from "@corio/node";
-import { expect } from "vitest";
 import { text } from "./bytes.js";
 
 /** A protocol that notes what it is told; data that come in several pieces as one. */
@@ -68,6 +67,6 @@ export class Recorder implements Protocol {
   // all of it is told inside the loop
   #checkLoop(): void {
     this.#loop ??= getRunningLoop();
-    expect(getRunningLoop()).toBe(this.#loop);
+    if (getRunningLoop() !== this.#loop) throw new Error("a protocol is told something in another loop");
   }
 }

@@ -48,7 +48,9 @@ export function expectReports(reports: readonly Report[], announced: readonly (s
   const expected = announced.map((message) =>
     typeof message === "string" ? expect.stringContaining(message) : expect.stringMatching(message),
   );
-  const got = reports.map(({ message, exception }) => `${message}${exception === undefined ? "" : `: ${exception}`}`);
+  const got = reports.map(
+    ({ message, exception }) => `${message}${exception === undefined ? "" : `: ${String(exception)}`}`,
+  );
   expect(got, "reports").toEqual(expected);
 }
 

@@ -14,6 +14,7 @@ import {
   type StreamWriter,
   type Transport,
 } from "@corio/node";
+import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
 import { pattern, text } from "../support/bytes.js";
@@ -229,7 +230,7 @@ describe("the server's certificate", () => {
     ["that nobody has signed", "stranger", "DEPTH_ZERO_SELF_SIGNED_CERT"],
   ])("%s is refused, and the server goes on", async (_name, which, code) => {
     await runConnected(function* () {
-      const server = yield* serveEcho(certificates[which] as object);
+      const server = yield* serveEcho(certificates[which]);
       yield* within(server, function* () {
         for (const host of ["localhost", LOCAL]) {
           const error = yield* thrownBy(
@@ -303,7 +304,7 @@ describe("a handshake", () => {
     );
   });
 
-  test.each<[string, (socket: import("node:net").Socket) => void, unknown]>([
+  test.each<[string, (socket: Socket) => void, unknown]>([
     ["closes", (socket) => socket.once("data", () => socket.end()), withCode("TLS_HANDSHAKE")],
     ["closes at once", (socket) => socket.end(), withCode("TLS_HANDSHAKE")],
     ["resets", (socket) => socket.once("data", () => socket.resetAndDestroy()), systemError("ECONNRESET")],

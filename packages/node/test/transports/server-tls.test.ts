@@ -204,7 +204,7 @@ describe("a server over TLS", () => {
       yield* until(() => !server.isServing);
       for (let i = 0; i < 5; i++) yield* sleep(0);
       expect(leaving.done).toBe(false);
-      const secure = tlsConnect({ socket: peer as Peer, ca: certificates.ca, host: "localhost" });
+      const secure = tlsConnect({ socket: peer, ca: certificates.ca, host: "localhost" });
       secure.end("hello\n");
       const received: Buffer[] = [];
       secure.on("data", (data) => received.push(data));

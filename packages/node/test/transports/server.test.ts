@@ -29,6 +29,16 @@ function* patient(reader: StreamReader): Coroutine<void> {
   yield* reader.read();
 }
 
+/** What a call throws at once. */
+function expectThrown(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it threw nothing");
+}
+
 /** Expects that nobody listens on a port any more. */
 function* expectRefused(port: number): Coroutine<void> {
   expect(yield* thrownBy(openConnection(LOCAL, port))).toEqual(systemError("ECONNREFUSED"));
@@ -100,6 +110,30 @@ describe("a server", () => {
       expect(yield* thrownBy(startServer(echo, "host.invalid", 0))).toMatchObject({
         code: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/),
       });
+    });
+  });
+
+  test("shares its port with another one where both ask for it, or says that this Node cannot", async () => {
+    await runConnected(function* () {
+      const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+      if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1)) {
+        const refused = expectThrown(() => startServer(echo, LOCAL, 0, { reusePort: true }));
+        expect(refused).toEqual(withCode("REUSE_PORT", /22\.12/));
+        return;
+      }
+      const one = yield* startServer(echo, LOCAL, 0, { reusePort: true });
+      const two = yield* startServer(echo, LOCAL, portOf(one), { reusePort: true });
+      yield* within(one, two, function* () {
+        expect(portOf(two)).toBe(portOf(one));
+      });
+    });
+  });
+
+  test("refuses hosts that are none", async () => {
+    await runConnected(function* () {
+      for (const host of [[], [""], 5, [LOCAL, undefined]]) {
+        expect(expectThrown(() => startServer(echo, host as unknown as string, 0))).toEqual(withCode("HOST"));
+      }
     });
   });
 

@@ -72,7 +72,7 @@ class Dialogue {
 function withDialogue<T>(dialogue: Dialogue, body: (port: number) => Coroutine<T>): Coroutine<T> {
   return (function* () {
     const server = yield* startServer(dialogue.serve, LOCAL, 0);
-    return (yield* within(server, () => body(portOf(server)))) as T;
+    return yield* within(server, () => body(portOf(server)));
   })();
 }
 
@@ -273,6 +273,85 @@ describe("startTls", () => {
           "connectionLost",
         ]);
         expect(said.log).toEqual(["connectionMade", "connectionMade", "connectionLost"]);
+      });
+    });
+  });
+
+  test("keeps a task waiting that reads meanwhile, and gives it what was decrypted", async () => {
+    await runConnected(function* () {
+      const server = yield* startServer(
+        function* (_reader, writer) {
+          yield* writer.startTls({ tls: certificates.server });
+          writer.write("secret\n");
+        },
+        LOCAL,
+        0,
+      );
+      yield* within(server, function* () {
+        const [reader, writer] = yield* openConnection(LOCAL, portOf(server));
+        yield* within(writer, function* () {
+          const reading = createTask(reader.readline());
+          yield* sleep(0);
+          yield* writer.startTls({ tls: { ca: certificates.ca } });
+          expect(text(yield* reading)).toBe("secret\n");
+        });
+      });
+    });
+  });
+
+  test("works over TLS once more, as proxies need it", async () => {
+    await runConnected(function* () {
+      const server = yield* startServer(
+        function* (reader, writer) {
+          writer.write(yield* reader.readline());
+          yield* writer.startTls({ tls: certificates.other });
+          writer.write(yield* reader.readline());
+          yield* reader.read();
+        },
+        LOCAL,
+        0,
+        { tls: certificates.server },
+      );
+      yield* within(server, function* () {
+        const tls = { ca: certificates.ca };
+        const [reader, writer] = yield* openConnection("localhost", portOf(server), { family: 4, tls });
+        yield* within(writer, function* () {
+          writer.write("outer\n");
+          expect(text(yield* reader.readline())).toBe("outer\n");
+          yield* writer.startTls({ tls, serverHostname: "other.example" });
+          expect(writer.getExtraInfo("peercert")).toMatchObject({ subject: { CN: "other.example" } });
+          writer.write("inner\n");
+          expect(text(yield* reader.readline())).toBe("inner\n");
+        });
+      });
+    });
+  });
+
+  test("begins with what is unread, also where the reader had paused the connection", async () => {
+    await runConnected(function* () {
+      const server = yield* startServer(
+        function* (_reader, writer) {
+          writer.write("0123456789".repeat(3));
+          yield* writer.startTls({ tls: certificates.server });
+          writer.write("secret\n");
+        },
+        LOCAL,
+        0,
+      );
+      yield* within(server, function* () {
+        const [reader, writer] = yield* openConnection(LOCAL, portOf(server), { limit: 10 });
+        yield* within(writer, function* () {
+          yield* until(() => !writer.transport.isReading);
+          expect(text(yield* reader.readexactly(30))).toBe("0123456789".repeat(3));
+          yield* writer.startTls({ tls: { ca: certificates.ca } });
+          expect(text(yield* reader.readline())).toBe("secret\n");
+        });
+      });
+      yield* within(new NodePeer((socket) => socket.resume().write("no TLS ".repeat(1_000))), function* (node) {
+        const [, writer] = yield* openConnection(LOCAL, node.port, { limit: 10 });
+        yield* until(() => !writer.transport.isReading);
+        const error = yield* thrownBy(writer.startTls({ tls: { ca: certificates.ca } }));
+        expect(error).toMatchObject({ code: expect.stringMatching(/^(ERR_SSL_|EPROTO)/) });
       });
     });
   });

@@ -26,22 +26,22 @@ function* until(condition: () => boolean): Coroutine<void> {
 }
 
 /** A connection with a protocol of ours, and a peer of Node. */
-function withProtocol<P extends Protocol, T>(
+function withProtocol<P extends Protocol>(
   protocol: P,
-  body: (transport: Transport, peer: Peer, protocol: P) => Coroutine<T>,
-): Coroutine<T> {
+  body: (transport: Transport, peer: Peer, protocol: P) => Coroutine<void>,
+): Coroutine<void> {
   return within(new NodePeer((socket) => socket.pause()), function* (node) {
     const [transport, same] = yield* createConnection(() => protocol, LOCAL, node.port);
     expect(same).toBe(protocol);
     const peer = yield* node.connection();
     try {
-      return yield* body(transport, peer, protocol);
+      yield* body(transport, peer, protocol);
     } finally {
       transport.abort();
       yield* closedOf(transport.getExtraInfo("socket") as Socket);
       yield* sleep(0);
     }
-  }) as Coroutine<T>;
+  });
 }
 
 /** Keeps its half open when the peer ends. */
