@@ -3,18 +3,19 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /**
- * The path of a command. If it is not on the PATH, Debian's package of the same name is installed, where this process may
+ * The path of a command. If it is not there, Debian's package of the same name is installed, where this process may
  * do so: that takes apt-get, and root or a sudo that asks for no password.
  *
  * @param {string} name of the command and of its package
- * @param {{ neededBy: string, remedy?: string }} why `neededBy`, such as "The browser tests", and what else would help
- * @returns {string}
+ * @param {{ neededBy: string, remedy?: string, find?: () => string | undefined }} options `neededBy`, such as "The browser
+ * tests"; what else would help; `find` looks for what has no command of its name, default on the PATH
+ * @returns {string} what `find` has found
  * @throws if it is missing and cannot be installed: why, and what to do about it
  */
-export function ensureCommand(name, { neededBy, remedy = "" }) {
-  const path = findCommand(name);
-  if (path !== undefined) return path;
-  const missing = `${neededBy} need ${name}, which is not on the PATH`;
+export function ensureCommand(name, { neededBy, remedy = "", find = () => findCommand(name) }) {
+  const found = find();
+  if (found !== undefined) return found;
+  const missing = `${neededBy} need ${name}, which is not there`;
   const install = `Install it (Debian: \`apt-get install ${name}\`)${remedy}.`;
   const aptGet = aptGetCommand();
   if (aptGet === undefined) {
@@ -23,7 +24,7 @@ export function ensureCommand(name, { neededBy, remedy = "" }) {
     );
   }
   const problems = installPackage(aptGet, name);
-  const installed = findCommand(name);
+  const installed = find();
   if (installed !== undefined) return installed;
   throw new Error(`${missing}, and apt-get did not install it. ${problems.join(" ")} ${install}`);
 }

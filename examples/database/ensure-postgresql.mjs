@@ -11,16 +11,7 @@ import { ensureCommand } from "../../scripts/ensure-command.mjs";
  * @throws if it is missing and cannot be installed: why, and what to do about it
  */
 export function ensurePostgresql() {
-  const folder = findPrograms();
-  if (folder !== undefined) return folder;
-  try {
-    ensureCommand("postgresql", { neededBy: "The programs with a database" });
-  } catch (error) {
-    // the package has no command of its name
-    const installed = findPrograms();
-    if (installed === undefined) throw error;
-    return installed;
-  }
+  return ensureCommand("postgresql", { neededBy: "The programs with a database", find: findPrograms });
 }
 
 function findPrograms() {

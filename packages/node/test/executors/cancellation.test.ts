@@ -71,7 +71,7 @@ describe.each(pools)("work in a $kind that is cancelled", ({ kind, Pool }) => {
       within(new Pool({ maxWorkers: 1 }), function* (pool) {
         const work = pool.submit(
           async (address: string, folder: string) => {
-            const { currentWork } = (await import(address)) as typeof import("../../src/executors/current-work.js"); // oxlint-disable-line
+            const { currentWork } = (await import(address)) as typeof import("../../src/executors/current-work.js");
             const { writeFileSync } = await import("node:fs");
             const { setTimeout } = await import("node:timers/promises");
             const work = currentWork();

@@ -419,7 +419,9 @@ describe("what a reader's methods return", () => {
         (coroutine) => shield(coroutine),
         (coroutine) => waitFor(coroutine, 1_000),
         (coroutine) => race(coroutine, sleep(1_000, new Uint8Array(0))),
-        (coroutine) => within(timeout(1_000), () => coroutine) as Coroutine<Uint8Array>,
+        function* (coroutine) {
+          return yield* within(timeout(1_000), () => coroutine);
+        },
         function* (coroutine) {
           return (yield* gather(coroutine, sleep(0)))[0];
         },

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 
 /** A certificate and its key, as Node's options of TLS have them. */
-export interface Credentials {
+interface Credentials {
   readonly cert: string;
   readonly key: string;
 }

@@ -29,7 +29,7 @@ export function* connectPeer(to: number | string): Coroutine<Peer> {
 }
 
 /** What a server of Node sees of one connection. */
-export function peerOf(socket: Socket): Peer {
+function peerOf(socket: Socket): Peer {
   const peer = Object.assign(socket, { received: [] as Buffer[] });
   peer.on("error", (error) => ((peer as Peer).failure = error));
   return peer;
