@@ -96,9 +96,9 @@ describe.each(kinds)("a connection by $name", (kind) => {
     );
   });
 
-  test("reads no more than twice the limit, and a piece, ahead", async () => {
+  test("stops reading when the reader has twice its limit, and goes on when that was read", async () => {
     const limit = 1_000;
-    const sent = pattern(4_000_000);
+    const sent = pattern(16_000_000);
     function* flood(_reader: StreamReader, writer: StreamWriter): Coroutine<void> {
       writer.write(sent);
       yield* writer.drain();
@@ -111,11 +111,12 @@ describe.each(kinds)("a connection by $name", (kind) => {
           const first = yield* reader.readexactly(1);
           while (writer.transport.isReading) yield* sleep(0);
           const socket = writer.getExtraInfo("socket") as Socket;
-          const before = socket.bytesRead;
-          for (let i = 0; i < 50; i++) yield* sleep(0);
-          // what Node itself reads ahead
-          expect(socket.bytesRead - before).toBeLessThan(300_000);
-          expect(socket.bytesRead).toBeLessThan(1_000_000);
+          for (let still = 0, before = -1; still < 20; before = socket.bytesRead) {
+            yield* sleep(1);
+            still = socket.bytesRead === before ? still + 1 : 0;
+          }
+          // the system hands out up to two megabytes at a time, Node's own buffer is small
+          expect(socket.bytesRead).toBeLessThan(4_000_000);
           const rest = yield* reader.read();
           expect(Buffer.compare(Buffer.concat([first, rest]), sent)).toBe(0);
         },

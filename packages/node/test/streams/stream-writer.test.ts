@@ -7,6 +7,7 @@ import { connected, echo, tcp, unix } from "../support/echo.js";
 import { closedOf, NodePeer, type Peer, receivedBy } from "../support/peers.js";
 import { runConnected } from "../support/run-connected.js";
 import { thrownBy, withCode } from "../support/thrown-by.js";
+import { writeUntilStuck } from "../support/write-until-stuck.js";
 
 /** A connection to a peer that takes nothing in until it is told to. */
 function withSilentPeer(
@@ -24,20 +25,13 @@ function withSilentPeer(
   });
 }
 
-/** Writes until drain() has to wait. Gives what was written, and that drain(). */
-function* writeUntilFull(
-  writer: StreamWriter,
-  piece = pattern(50_000),
-): Coroutine<[number, ReturnType<typeof drainTask>]> {
-  for (let written = 0; ; ) {
-    writer.write(piece);
-    written += piece.length;
-    const draining = drainTask(writer);
-    // what is still on its way into the system's buffers is none of ours
-    for (let i = 0; i < 20 && !draining.done; i++) yield* sleep(1);
-    if (!draining.done) return [written, draining];
-    expect(written, "the peer takes in everything").toBeLessThan(100_000_000);
-  }
+/** Writes until drain() has to wait. Gives how much was written, and that drain(). */
+function* writeUntilFull(writer: StreamWriter, size = 50_000): Coroutine<[number, ReturnType<typeof drainTask>]> {
+  const written = yield* writeUntilStuck(writer.transport, size);
+  const draining = drainTask(writer);
+  yield* sleep(0);
+  expect(draining.done).toBe(false);
+  return [written, draining];
 }
 
 const drainTask = (writer: StreamWriter) => createTask(() => drained(writer));
@@ -175,7 +169,7 @@ describe("the limits of what may wait to be sent", () => {
     await runConnected(() =>
       withSilentPeer(function* (writer, peer) {
         writer.transport.writeBufferLimits = { high: 0 };
-        const [, draining] = yield* writeUntilFull(writer, pattern(1_000_000));
+        const [, draining] = yield* writeUntilFull(writer, 1_000_000);
         peer.resume();
         yield* draining;
         expect(writer.transport.writeBufferSize).toBe(0);
