@@ -1,5 +1,5 @@
-// Everything `npm test` does, then the built core on other runtimes: its tests on newer Nodes, its public behaviour on
-// Bun and Deno. The runtimes come from npm into a cache folder: nothing else needs them, so package.json does not list them.
+// Everything `npm test` does, then what was built on other runtimes: the tests of the core and of @corio/node on newer Nodes,
+// the core's public behaviour on Bun and Deno. The runtimes come from npm into a cache folder: nothing else needs them, so package.json does not list them.
 import { delimiter, join, resolve } from "node:path";
 import { runSteps } from "./steps.mjs";
 
@@ -19,11 +19,17 @@ const ok = await runSteps(
     { name: "npm test", command: ["npm", "test", "--silent"], minutes: 16 },
     { name: "runtimes", command: install, minutes: 3 },
     ...Object.entries(NODES).map(([name, version]) => ({
-      name: `core on Node ${version}`,
-      command: [installed(`${name}/bin/node`), "node_modules/vitest/vitest.mjs", "run", "packages/corio/"],
+      name: `core and @corio/node on Node ${version}`,
+      command: [
+        installed(`${name}/bin/node`),
+        "node_modules/vitest/vitest.mjs",
+        "run",
+        "packages/corio/",
+        "packages/node/",
+      ],
       // The PATH is for tests that start a node by name.
       env: { CORIO_BUILT: "1", PATH: `${resolve(installed(`${name}/bin`))}${delimiter}${process.env["PATH"]}` },
-      minutes: 2,
+      minutes: 4,
     })),
     { name: "core on Bun", command: [installed("@oven/bun-linux-x64/bin/bun"), publicSuite], minutes: 1 },
     {

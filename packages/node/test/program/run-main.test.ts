@@ -130,18 +130,17 @@ describe.each([
   it("cancels every run of the process, and waits for the slowest", async () => {
     const child = start(`
       function* work(name, ms) {
-        try { yield* sleep(1e9); }
+        try { console.log(name, "begun"); yield* sleep(1e9); }
         finally { yield* sleep(ms); console.log(name, "done"); }
       }
       runMain(work("A", 40));
       runMain(work("B", 1));
-      run(work("C", 20));
-      console.log("ready");`);
-    await child.wrote("ready");
+      run(work("C", 20));`);
+    await Promise.all(["A begun", "B begun", "C begun"].map((line) => child.wrote(line)));
     child.kill("SIGINT");
     const { code, stdout, stderr } = await child.ended;
     expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
-    expect(stdout.split("\n").slice(1, -1).toSorted()).toEqual(["A done", "B done", "C done"]);
+    expect(stdout.split("\n").slice(3, -1).toSorted()).toEqual(["A done", "B done", "C done"]);
   });
 
   it("leaves a signal to the program while that listens to it", async () => {
