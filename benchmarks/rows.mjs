@@ -175,6 +175,7 @@ export const rows = [
     work: "`toThread` of an empty function, a round trip",
     unit: "ns",
     kind: "speed",
+    n: 10_000,
     expect: count,
     peers: [{ who: "tinypool", label: "tinypool, used directly", atMost: 1.11 }],
   },

@@ -1,4 +1,5 @@
 import { type Coroutine, Future } from "corio";
+import { fail } from "../errors/fail.js";
 
 /** Takes what a function of `node:dns` answers. */
 export type Answered<T> = (error: Error | null, answer: () => T) => void;
@@ -12,14 +13,11 @@ export function* answerOf<T>(ask: (answered: Answered<T>) => void): Coroutine<T>
   const future = new Future<T>();
   try {
     ask((error, answer) => {
-      if (future.done) return;
-      if (error === null) future.setResult(answer());
-      else future.setException(error);
+      if (error !== null) fail(future, error);
+      else if (!future.done) future.setResult(answer());
     });
     return yield* future;
   } finally {
     future.cancel();
-    // which counts as having seen the error
-    if (!future.cancelled) future.exception();
   }
 }

@@ -1,6 +1,7 @@
 import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { CorioError, type Coroutine, type EventLoop, getRunningLoop, isCancelled } from "corio";
 import { getaddrinfo } from "../dns/getaddrinfo.js";
+import { fail } from "../errors/fail.js";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { checkFactory } from "./create-connection.js";
 import type { DatagramProtocol } from "./datagram-protocol.js";
@@ -170,7 +171,7 @@ function* bind(loop: EventLoop, socket: Socket, { family, local }: Path): Corout
     if (!bound.done) bound.setResult();
   };
   const onError = (error: Error): void => {
-    if (!bound.done) bound.setException(error);
+    fail(bound, error);
   };
   socket.on("listening", onListening).on("error", onError);
   try {
@@ -187,7 +188,7 @@ function* connect(loop: EventLoop, socket: Socket, { host, port }: DatagramHost)
   const connected = loop.createFuture<void>();
   socket.connect(port, host, (error?: Error) => {
     if (connected.done) return;
-    if (error instanceof Error) connected.setException(error);
+    if (error instanceof Error) fail(connected, error);
     else connected.setResult();
   });
   yield* connected;

@@ -282,6 +282,8 @@ export class Server {
       }
     } catch (error) {
       for (const listener of listeners) listener.close();
+      // those that came while the rest was tried
+      this.abortClients();
       throw error;
     }
     this.#listeners = listeners;
