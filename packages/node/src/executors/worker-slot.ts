@@ -283,9 +283,11 @@ export function workerEntry(): string {
 // So many functions' texts may gather in a worker before a fresh one takes its place.
 const MOST_FUNCTIONS = 10_000;
 
-/** What a pool says when a process has exited, where code and signal say more. */
+/** What is heard when a process has exited, or what was written to it came too late: its code and signal say more. */
 function isNoise(error: unknown): boolean {
-  return error instanceof Error && error.message === "Worker exited unexpectedly";
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return error.message === "Worker exited unexpectedly" || code === "EPIPE" || code === "ERR_IPC_CHANNEL_CLOSED";
 }
 
 function ignore(): void {}
