@@ -183,7 +183,7 @@ export abstract class WorkerSlot {
   readonly #failed = (error: unknown): void => {
     const { work } = this;
     if (work === undefined || this.#gone) return;
-    if (!this.usable) return this.#heard(error);
+    if (!this.usable || isNoise(error)) return this.#heard(error);
     // the worker is well: this could not be sent
     this.work = undefined;
     this.#request = undefined;
