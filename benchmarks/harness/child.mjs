@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 /**
  * @typedef {{ warmUpMs: number, batchMs: number, batches: number }} Effort
  * @typedef {{ kind: Kind, file: string, parameters?: unknown, n?: number, effort: Effort }} Job
- * @typedef {"speed" | "cpu" | "heap" | "leak" | "size" | "echo"} Kind
+ * @typedef {"speed" | "cpu" | "heap" | "leak" | "size" | "echo" | "tests"} Kind
  * @typedef {{ value: number, wall?: number, n: number, result: unknown }} Batch
  * @typedef {{ batches: Batch[] } | { value: unknown }} Outcome
  */
@@ -98,6 +98,6 @@ async function leak() {
 const measure = async () => ({ value: await program.measure(parameters) });
 
 /** @type {Record<Kind, () => Promise<Outcome>>} */
-const measures = { speed, cpu, heap, leak, size: measure, echo: measure };
+const measures = { speed, cpu, heap, leak, size: measure, echo: measure, tests: measure };
 const outcome = await measures[job.kind]();
 process.stdout.write(`\n${JSON.stringify(outcome)}\n`, () => process.exit(0));

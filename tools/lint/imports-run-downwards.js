@@ -19,6 +19,7 @@ const FOLDERS = {
     "iteration",
     "run",
   ],
+  "@corio/testing": ["random", "ready-order", "virtual-time", "leaks", "exploration", "runners", "streams"],
   "@corio/node": ["errors", "dns", "transports", "streams", "subprocess", "bridges", "executors", "signals", "program"],
 };
 
@@ -26,7 +27,8 @@ const FOLDERS = {
 const PACKAGES = {
   "@corio/node": ["corio"],
   "@corio/http": ["corio", "@corio/node"],
-  "@corio/testing": ["corio"],
+  // its in-memory streams are @corio/node's own, over a network that is not there
+  "@corio/testing": ["corio", "@corio/node"],
   "@corio/inspector": ["corio"],
   "@corio/bullmq": ["corio"],
   "@corio/cli": [

@@ -6,6 +6,7 @@ export { getRunningLoop } from "./scheduling/running.js";
 export { EventLoop, type ExceptionContext, type ExceptionHandler, type Reporter } from "./loop/event-loop.js";
 export type { Executor } from "./loop/executor.js";
 export type { Handle, TimerHandle } from "./scheduling/handle.js";
+export type { Ready, ReadyQueue } from "./scheduling/ready-queue.js";
 export type { AsyncContextRunner, Host } from "./hosts/host.js";
 export { NodeHost } from "./hosts/node.js";
 export { BrowserHost } from "./hosts/browser.js";
@@ -64,6 +65,11 @@ export { Context, copyContext } from "./context/context.js";
 export { ContextVar, Token } from "./context/context-var.js";
 // introspection
 export { attachDiagnostics } from "./diagnostics/attach.js"; // attaches them when it is loaded
+export { allTimers } from "./introspection/all-timers.js";
+export { describeWait } from "./diagnostics/describe-wait.js";
+export { formatTasks } from "./diagnostics/format-tasks.js";
+export { describeReady } from "./introspection/describe-ready.js";
+export { nextDeadline } from "./introspection/next-deadline.js";
 export { type CallGraph, captureCallGraph, formatCallGraph, printCallGraph } from "./introspection/call-graph.js";
 // errors
 export { CorioError } from "./errors/corio-error.js";

@@ -1,25 +1,27 @@
+import { contextFor } from "../context/context.js";
 import { Handle, type TimerHandle } from "../scheduling/handle.js";
 import type { Ready } from "../scheduling/ready-queue.js";
 import type { LoopObserver } from "../scheduling/scheduler.js";
+import { OUT, type Timer } from "../scheduling/timers.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Future } from "../tasks/future.js";
 import { Task } from "../tasks/task.js";
+import { describeWait } from "./describe-wait.js";
 import { programFrames } from "./frames.js";
-import { nameOf } from "./inspect.js";
 
 interface Trace {
   readonly stack?: string;
 }
 
 /**
- * @internal What debug mode adds to a loop: callbacks that hold it for long are named; tasks know where they were made and where
- * they wait; cancellations that were swallowed, or that take long, and timeouts without effect are told.
+ * @internal What debug mode adds to a loop: callbacks that hold it for long are named; tasks and timer handles know where they were
+ * made, and tasks where they wait; cancellations that were swallowed, or that take long, and timeouts without effect are told.
  */
 export class DebugMode implements LoopObserver {
   readonly #loop: EventLoop;
-  readonly #origins = new WeakMap<Future<unknown>, Trace>();
+  readonly #origins = new WeakMap<object, Trace>();
   readonly #places = new WeakMap<Future<unknown>, Trace>();
-  readonly #cancelled = new Map<Task<unknown>, TimerHandle>();
+  readonly #cancelled = new Map<Task<unknown>, Timer>();
 
   constructor(loop: EventLoop) {
     this.#loop = loop;
@@ -39,25 +41,35 @@ export class DebugMode implements LoopObserver {
     this.#origins.set(task, trace(DebugMode.prototype.taskMade));
   }
 
+  timerMade(handle: TimerHandle): void {
+    this.#origins.set(handle, trace(DebugMode.prototype.timerMade));
+  }
+
   waits(task: Task<unknown>): void {
     this.#places.set(task, trace(DebugMode.prototype.waits));
   }
 
   cancelRequested(task: Task<unknown>): void {
     if (this.#cancelled.has(task) || this.#loop.closed) return;
-    const ms = this.#loop.slowCancellationDuration;
-    const timer = this.#loop.callLater(ms, () => {
-      const where = this.#loop.running ? task.getStack().map((line) => `\n    ${line}`) : [];
-      this.#loop.reporter.warn(
-        `${this.#name(task)} still runs ${ms} ms after it was cancelled; it ${waitsFor(task)}${where.join("")}`,
+    const loop = this.#loop;
+    const ms = loop.slowCancellationDuration;
+    const report = (): void => {
+      const where = loop.running ? task.getStack().map((line) => `\n    ${line}`) : [];
+      loop.reporter.warn(
+        `${this.#name(task)} still runs ${ms} ms after it was cancelled; it ${describeWait(task)}${where.join("")}`,
       );
-    });
+    };
+    const handle = new Handle(loop, report, contextFor(undefined));
+    // not `callLater`: it is none of the program's timers, which `allTimers()` lists
+    const timer: Timer = { _order: OUT, _run: () => handle._run() };
+    loop._addTimer(loop._look() + ms, timer);
     this.#cancelled.set(task, timer);
   }
 
   taskEnds(task: Task<unknown>, normally: boolean): void {
     this.#places.delete(task);
-    this.#cancelled.get(task)?.cancel();
+    const timer = this.#cancelled.get(task);
+    if (timer !== undefined) this.#loop._timers.callOff(timer);
     this.#cancelled.delete(task);
     if (!normally || task.cancelling === 0) return;
     this.#loop.reporter.warn(
@@ -73,8 +85,8 @@ export class DebugMode implements LoopObserver {
     );
   }
 
-  originOf(future: Future<unknown>): string | undefined {
-    return programFrames(this.#origins.get(future)?.stack)[0];
+  originOf(made: Future<unknown> | TimerHandle): string | undefined {
+    return programFrames(this.#origins.get(made)?.stack)[0];
   }
 
   placeOf(task: Task<unknown>): string[] | undefined {
@@ -90,11 +102,6 @@ export class DebugMode implements LoopObserver {
     const callback = entry instanceof Handle ? entry._callback : (entry as { fn?: () => void }).fn;
     return `callback ${callback?.name || "(anonymous)"}`;
   }
-}
-
-function waitsFor(task: Task<unknown>): string {
-  const { waitingFor } = task;
-  return waitingFor === undefined ? "is ready to run" : `waits for ${nameOf(waitingFor)}`;
 }
 
 /** The stack from here; the engine writes it out only if it is asked for. */

@@ -1,8 +1,14 @@
 import { thisCopy } from "../errors/this-copy.js";
 
-// The folder of the core's modules; a bundle has none, and then its frames cannot be told from the program's.
+// The folder of the core's modules, and of their sources, which source maps name instead; a bundle has none, and then its frames
+// cannot be told from the program's.
 const end = thisCopy.lastIndexOf("/errors/");
-const own = end < 0 ? undefined : decodeURI(thisCopy.slice(0, end + 1)).replace(/^file:\/\//, "");
+const built = decodeURI(thisCopy.slice(0, end + 1)).replace(/^file:\/\//, "");
+const own = end < 0 ? [] : [built, built.replace(/\/dist\/$/, "/src/")];
+
+function isOwn(line: string): boolean {
+  return own.some((folder) => line.includes(folder));
+}
 
 /**
  * The frames of a stack, as V8 prints it, that are the program's: neither the core's own nor the engine's. They end with the step
@@ -10,7 +16,7 @@ const own = end < 0 ? undefined : decodeURI(thisCopy.slice(0, end + 1)).replace(
  */
 export function programFrames(stack: unknown): string[] {
   const lines = String(stack ?? "").split("\n");
-  const step = lines.findIndex((line) => own !== undefined && line.includes("._step (") && line.includes(own));
+  const step = lines.findIndex((line) => line.includes("._step (") && isOwn(line));
   return lines
     .slice(0, step < 0 ? lines.length : step)
     .map((line) => line.trim())
@@ -21,6 +27,6 @@ export function programFrames(stack: unknown): string[] {
 export function isProgram(line: string): boolean {
   return (
     !/ (next|throw|return) \(<anonymous>\)$|\.(next|throw|return) \(<anonymous>\)$|\(node:| node:/.test(line) &&
-    (own === undefined || !line.includes(own))
+    !isOwn(line)
   );
 }

@@ -7,6 +7,7 @@ import { defaultHost } from "../hosts/default-host.js";
 import type { Host } from "../hosts/host.js";
 import { platform } from "../hosts/platform.js";
 import type { Handle } from "../scheduling/handle.js";
+import type { ReadyQueue } from "../scheduling/ready-queue.js";
 import { Scheduler } from "../scheduling/scheduler.js";
 import { refuse } from "../tasks/brand.js";
 import { type Awaitable, type Coroutine, closeCoroutine, isCoroutineFunction, type Main } from "../tasks/coroutine.js";
@@ -93,13 +94,14 @@ export class EventLoop extends Scheduler {
 
   /**
    * @param options `host`: what the loop stands on, default this process or page; `debug`: default whether the environment
-   * has `CORIO_DEBUG=1`; `turnBudget`: for how many milliseconds it runs at most before the host gets its say, default 0.25
+   * has `CORIO_DEBUG=1`; `turnBudget`: for how many milliseconds it runs at most before the host gets its say, default 0.25;
+   * `readyQueue`: what decides the order of what is ready, for tests, default first in, first out
    */
-  constructor(options: { host?: Host; debug?: boolean; turnBudget?: number } = {}) {
+  constructor(options: { host?: Host; debug?: boolean; turnBudget?: number; readyQueue?: ReadyQueue } = {}) {
     const { turnBudget = 0.25 } = options;
     if (!(turnBudget >= 0)) throw typeError("TURN_BUDGET", turnBudget);
-    super(options.host ?? defaultHost(), turnBudget);
-    const env = platform.process?.env["CORIO_DEBUG"];
+    super(options.host ?? defaultHost(), turnBudget, options.readyQueue);
+    const env = options.debug === undefined ? platform.process?.env["CORIO_DEBUG"] : undefined;
     this.debug = options.debug ?? (env !== undefined && env !== "" && env !== "0");
   }
 

@@ -40,12 +40,13 @@ export interface QueueOptions {
 export class Queue<T> {
   readonly #maxSize: number;
   #items: QueueStore<T>;
-  readonly #getters = new WaitQueue(this);
-  readonly #putters = new WaitQueue(this);
+  readonly #getters = new WaitQueue(this, "Queue.get");
+  readonly #putters = new WaitQueue(this, "Queue.put");
   readonly #finished = new Event();
   // where it was made, or iterated last: for those who begin to iterate between turns
   #loop: EventLoop | undefined = running.loop;
-  #unfinished = 0;
+  /** @internal How many items have been put and not been dealt with. */
+  _unfinished = 0;
   #shutDown = false;
 
   constructor(options?: QueueOptions) {
@@ -56,6 +57,7 @@ export class Queue<T> {
     }
     this.#maxSize = maxSize;
     this.#items = this.createStore();
+    this.#finished._queue._belongTo(this, "Queue.join");
     this.#finished.set();
   }
 
@@ -114,7 +116,7 @@ export class Queue<T> {
     if (this.#shutDown) throw new QueueShutDown();
     if (this.full) throw new QueueFull();
     this.#items.put(item);
-    this.#unfinished++;
+    this._unfinished++;
     this.#finished.clear();
     this.#getters.release();
   }
@@ -148,10 +150,10 @@ export class Queue<T> {
    * @throws a `RangeError` if it is called more often than there were items
    */
   taskDone(): void {
-    if (this.#unfinished <= 0) {
+    if (this._unfinished <= 0) {
       throw rangeError("TASK_DONE");
     }
-    if (--this.#unfinished === 0) this.#finished.set();
+    if (--this._unfinished === 0) this.#finished.set();
   }
 
   /**
@@ -160,7 +162,7 @@ export class Queue<T> {
    * *If cancelled*, nothing changes.
    */
   *join(): Coroutine<void> {
-    if (this.#unfinished > 0) yield* this.#finished.wait();
+    if (this._unfinished > 0) yield* this.#finished.wait();
   }
 
   /**
@@ -173,9 +175,9 @@ export class Queue<T> {
   shutdown(immediate = false): void {
     this.#shutDown = true;
     if (immediate) {
-      this.#unfinished = Math.max(0, this.#unfinished - this.size);
+      this._unfinished = Math.max(0, this._unfinished - this.size);
       this.#items = this.createStore();
-      if (this.#unfinished === 0) this.#finished.set();
+      if (this._unfinished === 0) this.#finished.set();
     }
     while (this.#getters.release());
     while (this.#putters.release());

@@ -150,6 +150,7 @@ function* shutDown(loop: EventLoop): Coroutine<void> {
 /** Waits for a task without taking its result, or its error, from those whom it concerns. */
 function* endOf(task: Task<unknown>): Coroutine<void> {
   const ended = task.loop.createFuture<void>();
+  ended._value = task; // for reports
   const waiting = task._whenDone(() => ended.setResult());
   try {
     yield* ended;

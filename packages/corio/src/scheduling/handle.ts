@@ -65,6 +65,11 @@ export class TimerHandle extends Handle {
     this.when = when;
   }
 
+  /** Where `callLater` or `callAt` was called, a frame such as `at main (file.ts:3:5)`; known in debug mode only. */
+  get origin(): string | undefined {
+    return this._loop._observer?.originOf(this);
+  }
+
   override cancel(): void {
     this._loop._timers.callOff(this);
     super.cancel();

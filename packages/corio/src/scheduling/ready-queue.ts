@@ -1,10 +1,26 @@
-/** What the ready queue holds: a handle, a task, a timer that is due. `_run` never throws. */
+/** What is ready to run: a task that goes on, a handle, a timer that is due, a callback of a future. */
 export interface Ready {
+  /** @internal Never throws. */
   _run(): void;
 }
 
 /**
- * @internal The callbacks that are ready, first in, first out: a ring buffer whose size is a power of two.
+ * Holds what is ready, and decides what of it runs next. A loop of one's own order is for tests: asyncio's, and that of every
+ * loop that is not told otherwise, is first in, first out.
+ */
+export interface ReadyQueue {
+  /** How many are ready. */
+  readonly length: number;
+  /** Adds what has become ready. */
+  push(entry: Ready): void;
+  /** Takes out what runs next; called only while `length` is 1 or more. */
+  shift(): Ready;
+  /** Drops them all: the loop was closed. */
+  clear(): void;
+}
+
+/**
+ * @internal First in, first out: a ring buffer whose size is a power of two.
  *
  *        head          head + length, modulo the size
  *          v             v
@@ -12,7 +28,7 @@ export interface Ready {
  *
  * Slots outside of that range are `undefined`, so nothing that ran is kept alive.
  */
-export class ReadyQueue {
+export class FifoQueue implements ReadyQueue {
   #slots: (Ready | undefined)[] = new Array(64).fill(undefined);
   #head = 0;
   length = 0;

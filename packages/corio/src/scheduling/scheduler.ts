@@ -5,7 +5,7 @@ import type { EventLoop, ExceptionContext } from "../loop/event-loop.js";
 import type { Future } from "../tasks/future.js";
 import type { Task } from "../tasks/task.js";
 import { Handle, TimerHandle } from "./handle.js";
-import { type Ready, ReadyQueue } from "./ready-queue.js";
+import { FifoQueue, type Ready, type ReadyQueue } from "./ready-queue.js";
 import { running } from "./running.js";
 import { type Timer, Timers } from "./timers.js";
 
@@ -23,13 +23,14 @@ export interface LoopObserver {
   /** Runs an entry of the ready queue. */
   run(entry: Ready): void;
   taskMade(task: Task<unknown>): void;
+  timerMade(handle: TimerHandle): void;
   /** Called where the task is about to wait, with its coroutines on the stack. */
   waits(task: Task<unknown>): void;
   taskEnds(task: Task<unknown>, normally: boolean): void;
   cancelRequested(task: Task<unknown>): void;
   timeoutIgnored(task: Task<unknown>, ms: number): void;
-  /** Where a task was created: a frame. */
-  originOf(future: Future<unknown>): string | undefined;
+  /** Where a task or a timer handle was made: a frame. */
+  originOf(made: Future<unknown> | TimerHandle): string | undefined;
   /** Where a task waits: frames, innermost first. */
   placeOf(task: Task<unknown>): string[] | undefined;
 }
@@ -51,7 +52,7 @@ export abstract class Scheduler {
   /** @internal */
   readonly _host: Host;
   /** @internal */
-  readonly _ready = new ReadyQueue();
+  readonly _ready: ReadyQueue;
   /** @internal */
   readonly _timers = new Timers();
   /** @internal Set by debug mode. */
@@ -80,8 +81,9 @@ export abstract class Scheduler {
   #inAsyncContext: AsyncContextRunner | undefined;
   #onStop: (() => void) | undefined;
 
-  constructor(host: Host, turnBudget: number) {
+  constructor(host: Host, turnBudget: number, readyQueue: ReadyQueue = new FifoQueue()) {
     this._host = host;
+    this._ready = readyQueue;
     this.#turnBudget = turnBudget;
   }
 
@@ -172,6 +174,7 @@ export abstract class Scheduler {
     checkMilliseconds(when, "callAt(when, callback)");
     this.#check(callback, "callAt");
     const handle = new TimerHandle(this, when, callback, contextFor(options?.context));
+    this._observer?.timerMade(handle);
     this._addTimer(when, handle);
     return handle;
   }

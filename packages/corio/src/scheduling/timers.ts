@@ -59,6 +59,11 @@ export class Timers {
     return this.#timers.length > 0 && this.next() <= now ? this.#pop() : undefined;
   }
 
+  /** What is in the heap, in no order, each with its time; those that are called off and not dropped yet included. */
+  entries(): [timer: Timer, when: number][] {
+    return this.#timers.map((timer, i) => [timer, this.#times[i] as number]);
+  }
+
   clear(): void {
     this.#times = [];
     this.#timers = [];

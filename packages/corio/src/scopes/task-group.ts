@@ -4,7 +4,7 @@ import { misuse } from "../errors/corio-error.js";
 import { ExceptionGroup } from "../errors/exception-group.js";
 import { requireTask } from "../loop/ensure-future.js";
 import { type Coroutine, closeCoroutine, type Main, settled } from "../tasks/coroutine.js";
-import { DoneCallback, type Future } from "../tasks/future.js";
+import { DoneCallback, type Future, type StandIn } from "../tasks/future.js";
 import type { Task, TaskOptions } from "../tasks/task.js";
 
 /**
@@ -81,6 +81,7 @@ export class TaskGroup {
     // The wait can itself be cancelled, again and again; the members are waited for all the same.
     while (this.#tasks.size > 0) {
       this.#completed ??= parent.loop.createFuture<void>();
+      this.#completed._value = { what: "TaskGroup", futures: this.#tasks } satisfies StandIn;
       try {
         yield* this.#completed;
       } catch (thrown) {

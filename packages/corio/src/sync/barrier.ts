@@ -24,12 +24,14 @@ export class Barrier {
   readonly #condition = new Condition();
   readonly #parties: number;
   #state: BarrierState = "filling";
-  #count = 0;
+  // of those who wait, and of those who have not left yet
+  readonly #positions = new Set<number>();
 
   /** @param parties how many tasks it waits for, a whole number, at least 1 */
   constructor(parties: number) {
     if (!(parties >= 1) || parties % 1) throw rangeError("BARRIER_PARTIES", parties);
     this.#parties = parties;
+    this.#condition._queue._belongTo(this, "Barrier");
   }
 
   /** How many tasks it waits for. */
@@ -39,7 +41,7 @@ export class Barrier {
 
   /** How many tasks wait at it, while it fills. */
   get waiting(): number {
-    return this.#state === "filling" ? this.#count : 0;
+    return this.#state === "filling" ? this.#positions.size : 0;
   }
 
   get state(): BarrierState {
@@ -48,7 +50,7 @@ export class Barrier {
 
   /** How many tasks are inside: waiting, or on their way out. */
   get count(): number {
-    return this.#count;
+    return this.#positions.size;
   }
 
   /** Whether it was aborted. */
@@ -68,15 +70,16 @@ export class Barrier {
     yield* this.#condition.acquire();
     try {
       yield* this.#block();
+      let position = -1;
       try {
-        const index = this.#count++;
-        if (index + 1 === this.#parties) {
+        position = this.#takePosition();
+        if (this.#positions.size === this.#parties) {
           this.#state = "draining";
           this.#condition.notifyAll();
         } else yield* this.#fill();
-        return index;
+        return position;
       } finally {
-        this.#count--;
+        this.#positions.delete(position);
         this.#leave();
       }
     } finally {
@@ -92,7 +95,7 @@ export class Barrier {
   *reset(): Coroutine<void> {
     yield* this.#condition.acquire();
     try {
-      this.#state = this.#count > 0 ? "resetting" : "filling";
+      this.#state = this.#positions.size > 0 ? "resetting" : "filling";
       this.#condition.notifyAll();
     } finally {
       this.#condition.release();
@@ -122,6 +125,14 @@ export class Barrier {
   /** For `within`. */
   *exit(_error?: unknown): Coroutine<void> {}
 
+  /** The next one, or one that somebody left who was cancelled. */
+  #takePosition(): number {
+    let position = this.#positions.size;
+    while (this.#positions.has(position)) position--;
+    this.#positions.add(position);
+    return position;
+  }
+
   // Who comes while the last round is still on its way out waits for the next round.
   *#block(): Coroutine<void> {
     yield* this.#condition.waitFor(() => this.#state !== "draining" && this.#state !== "resetting");
@@ -136,7 +147,7 @@ export class Barrier {
   }
 
   #leave(): void {
-    if (this.#count > 0) return;
+    if (this.#positions.size > 0) return;
     if (this.#state === "resetting" || this.#state === "draining") this.#state = "filling";
     this.#condition.notifyAll();
   }

@@ -18,7 +18,7 @@ import { WaitQueue } from "./wait-queue.js";
 export class Condition implements Disposable {
   readonly #lock: Lock;
   /** @internal */
-  readonly _queue = new WaitQueue(this);
+  readonly _queue = new WaitQueue(this, "Condition");
 
   /** @param lock default a new one; several conditions may share one */
   constructor(lock: Lock = new Lock()) {

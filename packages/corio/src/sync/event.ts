@@ -13,7 +13,7 @@ import { WaitQueue } from "./wait-queue.js";
 export class Event {
   #set = false;
   /** @internal */
-  readonly _queue = new WaitQueue(this);
+  readonly _queue = new WaitQueue(this, "Event");
 
   /** Whether it is set. */
   get isSet(): boolean {

@@ -1,5 +1,7 @@
 import { misuse } from "../errors/corio-error.js";
+import { running } from "../scheduling/running.js";
 import { type Coroutine, Leaf, NOTHING } from "../tasks/coroutine.js";
+import type { Task } from "../tasks/task.js";
 import { WaitQueue } from "./wait-queue.js";
 
 /**
@@ -14,12 +16,21 @@ import { WaitQueue } from "./wait-queue.js";
  */
 export class Lock implements Disposable {
   #locked = false;
+  #owner: Task<unknown> | undefined = undefined;
   /** @internal */
-  readonly _queue = new WaitQueue(this);
+  readonly _queue = new WaitQueue(this, "Lock");
 
   /** Whether somebody has it. */
   get locked(): boolean {
     return this.#locked;
+  }
+
+  /**
+   * The task that has it: the one that took it, also after it has ended without giving it back. `undefined` while nobody has
+   * it, and between a `release()` and the turn of the next in line.
+   */
+  get owner(): Task<unknown> | undefined {
+    return this.#owner;
   }
 
   /** How many tasks wait for it. */
@@ -46,6 +57,7 @@ export class Lock implements Disposable {
   release(): void {
     if (!this.#locked) throw misuse("NOT_ACQUIRED");
     this.#locked = false;
+    this.#owner = undefined;
     this._queue.wakeFirst();
   }
 
@@ -68,6 +80,7 @@ export class Lock implements Disposable {
   _take(): boolean {
     if (this.#locked || this._queue.busy) return false;
     this.#locked = true;
+    this.#owner = running.task;
     return true;
   }
 
@@ -77,6 +90,7 @@ export class Lock implements Disposable {
     try {
       yield* waiter;
       this.#locked = true;
+      this.#owner = running.task;
       return result;
     } finally {
       this._queue.leave(waiter);

@@ -14,7 +14,7 @@ import { WaitQueue } from "./wait-queue.js";
 export class Semaphore implements Disposable {
   #value: number;
   /** @internal */
-  readonly _queue = new WaitQueue(this);
+  readonly _queue = new WaitQueue(this, "Semaphore");
 
   /** @param value how many permits there are at first, a whole number or `Infinity`; default 1 */
   constructor(value = 1) {

@@ -3,6 +3,17 @@ import type { EventLoop } from "../loop/event-loop.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import { Future } from "../tasks/future.js";
 
+/** What one waits for in a wait-queue, in the words of a report. */
+export type WaitPurpose =
+  | "Lock"
+  | "Semaphore"
+  | "Event"
+  | "Condition"
+  | "Barrier"
+  | "Queue.get"
+  | "Queue.put"
+  | "Queue.join";
+
 /**
  * The one wait-queue under every lock, event, semaphore, condition, barrier and queue.
  *
@@ -19,7 +30,8 @@ import { Future } from "../tasks/future.js";
 export class WaitQueue {
   /** @internal */
   _first: Waiter | undefined = undefined;
-  readonly #owner: object;
+  #owner: object;
+  #purpose: WaitPurpose | undefined;
   #loop: EventLoop | undefined;
   #last: Waiter | undefined;
   #pending: Waiter | undefined;
@@ -27,9 +39,23 @@ export class WaitQueue {
   #woken = 0;
   #cancelled = 0;
 
-  /** @param owner what it belongs to, for messages */
-  constructor(owner: object) {
+  /**
+   * @param owner what it belongs to, for messages
+   * @param purpose what one waits for in it, for reports; none where each waiter says itself what it stands for
+   */
+  constructor(owner: object, purpose?: WaitPurpose) {
     this.#owner = owner;
+    this.#purpose = purpose;
+  }
+
+  /** @internal What it belongs to. */
+  get _owner(): object {
+    return this.#owner;
+  }
+
+  /** @internal */
+  get _purpose(): WaitPurpose | undefined {
+    return this.#purpose;
   }
 
   /** How many stand in it, those that were woken or cancelled and have not run yet included. */
@@ -91,6 +117,12 @@ export class WaitQueue {
     const waiter = this.wakeNext();
     if (waiter !== undefined) this.leave(waiter);
     return waiter !== undefined;
+  }
+
+  /** @internal For what is built on another primitive: its waits are told as its own. */
+  _belongTo(owner: object, purpose: WaitPurpose): void {
+    this.#owner = owner;
+    this.#purpose = purpose;
   }
 
   /** @internal */

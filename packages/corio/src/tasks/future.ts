@@ -12,7 +12,7 @@ import type { Suspended } from "./coroutine.js";
 import { UnretrievedError } from "./unretrieved.js";
 
 // The states of a future. It leaves the first one once, and for good.
-/** @internal */
+/** @internal `_value` is what the future stands for, where its maker says so, for reports: another future, or a {@link StandIn}. */
 export const PENDING = 0;
 /** @internal `_value` is the result. */
 export const DONE = 1;
@@ -22,6 +22,15 @@ export const FAILED = 2;
 export const CANCELLED = 3;
 /** @internal `_value` is the CancelledError that ended it. */
 export const CANCELLED_BY = 4;
+
+/** @internal What a pending future stands for that is done when others are. */
+export interface StandIn {
+  /** What reports call it. */
+  readonly what: string;
+  readonly futures: Iterable<Future<unknown>>;
+  /** Whether one of them is enough. */
+  readonly one?: boolean;
+}
 
 /** What wants to know that a future is done: a waiting task, a callback, a promise. */
 export interface Waiting {

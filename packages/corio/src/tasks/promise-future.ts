@@ -8,7 +8,7 @@ import { DONE, FAILED, Future, PENDING } from "./future.js";
  * A reaction that was attached to a promise cannot be taken off again. So the futures that wait for one promise share a
  * reaction, and a future that is cancelled leaves it: a promise that lives long keeps nothing of those that gave up waiting.
  */
-class PromiseFuture<T> extends Future<T> {
+export class PromiseFuture<T> extends Future<T> {
   /** @internal */
   _reaction: Reaction | undefined = undefined;
   // its neighbours among those that share the reaction

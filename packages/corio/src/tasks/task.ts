@@ -69,8 +69,8 @@ export class Task<T> extends Future<T> {
   _top: Resumable;
   /** @internal What few tasks need. */
   _extra: Extra | undefined = undefined;
-  /** @internal */
-  _waiter: Future<unknown> | undefined = undefined;
+  /** @internal What it waits for; `null` until its first step. */
+  _waiter: Future<unknown> | undefined | null = null;
   /** @internal What the next step throws, of a kind that the coroutine itself caused. */
   _mistake: Error | undefined = undefined;
   /** @internal */
@@ -139,7 +139,12 @@ export class Task<T> extends Future<T> {
 
   /** The future that it waits for. */
   get waitingFor(): Future<unknown> | undefined {
-    return this._waiter;
+    return this._waiter ?? undefined;
+  }
+
+  /** Where it was created, a frame such as `at main (file.ts:3:5)`; known in debug mode only. */
+  get origin(): string | undefined {
+    return this.loop._observer?.originOf(this);
   }
 
   override get cancelReason(): unknown {

@@ -5,7 +5,7 @@ import { checkMilliseconds } from "../scheduling/scheduler.js";
 import type { TimerHandle } from "../scheduling/handle.js";
 import { WaitQueue } from "../sync/wait-queue.js";
 import { type Awaitable, closeCoroutine, type Coroutine, Leaf } from "../tasks/coroutine.js";
-import { Future } from "../tasks/future.js";
+import { Future, type StandIn } from "../tasks/future.js";
 import { startAll } from "./start-all.js";
 
 /**
@@ -105,6 +105,7 @@ export class AsCompleted<T> {
   *#next(): Coroutine<Future<T>> {
     while (this.#done.length === 0 && !this.#timedOut) {
       const waiter = this.#waiting.join();
+      waiter._value = { what: "asCompleted", futures: this.#todo, one: true } satisfies StandIn;
       try {
         yield* waiter;
       } catch (error) {

@@ -4,7 +4,7 @@ import type { EventLoop } from "../loop/event-loop.js";
 import type { Ready } from "../scheduling/ready-queue.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
 import type { Awaitable, ResultOf } from "../tasks/coroutine.js";
-import { DONE, FAILED, Future, PENDING, type Waiting } from "../tasks/future.js";
+import { DONE, FAILED, Future, PENDING, type StandIn, type Waiting } from "../tasks/future.js";
 import { startAll } from "./start-all.js";
 import { asError } from "./thrown.js";
 
@@ -89,6 +89,7 @@ class Gathering extends Future<unknown[]> {
     this.#returnExceptions = returnExceptions;
     this.#cancelOnError = cancelOnError && !returnExceptions;
     const futures = startAll(awaitables, loop);
+    this._value = { what: `a gather of ${futures.length}`, futures } satisfies StandIn;
     this.#children = futures.map((future, i) => new Child(this, future, future !== awaitables[i]));
     this.#unfinished = futures.length;
     for (const child of this.#children) if (child.own) this.#own++;

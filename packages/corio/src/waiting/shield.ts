@@ -23,6 +23,7 @@ export function shield<T>(awaitable: Awaitable<T>): Future<T> {
   const inner = ensureFuture(awaitable);
   if (inner.done) return inner;
   const outer = new Future<T>({ loop: inner.loop });
+  outer._value = inner; // for reports
   const pass = new DoneCallback(() => settleLike(outer, inner), contextFor(undefined), running.task);
   inner._addCallback(pass);
   outer.addDoneCallback(() => {

@@ -1,4 +1,4 @@
-import { getRunningLoop } from "../scheduling/running.js";
+import { getRunningLoop, running } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { OUT, type Timer } from "../scheduling/timers.js";
 import { awaitedTwice, type Coroutine, type Resumable, turn } from "../tasks/coroutine.js";
@@ -51,6 +51,8 @@ class Sleep<T> implements Resumable {
     if (this._state === OVER) throw awaitedTwice("sleep");
     this._state = WAITING;
     if (this._ms <= 0) {
+      const { task } = running;
+      if (task !== undefined) task.loop._observer?.waits(task);
       turn.asked = true;
       return { done: false, value: undefined };
     }

@@ -4,7 +4,7 @@ import { getRunningLoop } from "../scheduling/running.js";
 import { refuse } from "../tasks/brand.js";
 import { closeCoroutine } from "../tasks/coroutine.js";
 import { Future, PENDING } from "../tasks/future.js";
-import { futureOf, isThenable } from "../tasks/promise-future.js";
+import { futureOf, isThenable, PromiseFuture } from "../tasks/promise-future.js";
 
 /** What `until` hands to a function: the platform's `AbortSignal`, where its types are known. */
 export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } } ? S : AbortSignalShape;
@@ -47,7 +47,7 @@ export function until<T>(source: PromiseLike<T> | ((signal: Signal) => PromiseLi
 declare const AbortController: new () => { readonly signal: object; abort(reason: unknown): void };
 
 /** A future that aborts when it is cancelled. */
-class AbortingFuture<T> extends Future<T> {
+class AbortingFuture<T> extends PromiseFuture<T> {
   readonly #source: Future<T>;
   readonly #controller: { abort(reason: unknown): void };
 

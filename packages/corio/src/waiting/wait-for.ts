@@ -50,6 +50,7 @@ function* takeNow<T>(awaitable: Awaitable<T>, ms: number): Coroutine<T> {
 /** @internal Cancels a future and waits until it is done, whatever comes of it. */
 function* cancelAndWait(future: Future<unknown>): Coroutine<void> {
   const ended = new Future<void>({ loop: future.loop });
+  ended._value = future; // for reports
   const end = (): void => {
     if (!ended.done) ended.setResult();
   };

@@ -3,7 +3,7 @@ import { rangeError, typeError } from "../errors/corio-error.js";
 import { getRunningLoop, running } from "../scheduling/running.js";
 import { checkMilliseconds } from "../scheduling/scheduler.js";
 import { type Coroutine, closeCoroutine } from "../tasks/coroutine.js";
-import { DoneCallback, Future } from "../tasks/future.js";
+import { DoneCallback, Future, type StandIn } from "../tasks/future.js";
 
 /** What `wait` waits for: all, the first, or the first error (all, if there is none). */
 export type ReturnWhen = "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION";
@@ -83,6 +83,11 @@ function* waitUntilOver(
 ): Coroutine<void> {
   const loop = getRunningLoop();
   const over = loop.createFuture<void>();
+  over._value = {
+    what: `wait (${returnWhen})`,
+    futures,
+    one: returnWhen === "FIRST_COMPLETED",
+  } satisfies StandIn;
   const end = (): void => {
     if (!over.done) over.setResult();
   };

@@ -1,4 +1,5 @@
 import {
+  allTimers,
   attempt,
   createTask,
   type Coroutine,
@@ -10,10 +11,12 @@ import {
   ManualHost,
   retry,
   sleep,
+  TaskGroup,
   timeout,
   within,
 } from "corio";
 import { describe, expect, test } from "vitest";
+import { forever } from "../support/later.js";
 import { runVirtually, type VirtualOptions } from "../support/virtual-loop.js";
 
 let clock: ManualHost;
@@ -180,7 +183,9 @@ describe("debug mode: cancellations", () => {
       } catch {}
     }, DEBUG);
     expect(messages).toHaveLength(1);
-    expect(messages[0]).toMatch(/stubborn.*still runs 5000 ms after it was cancelled; it waits for .*[sS]leep/);
+    expect(messages[0]).toMatch(
+      /stubborn.*still runs 5000 ms after it was cancelled; it waits until 20,001 ms \(a sleep\)/,
+    );
     expect(messages[0]).toContain("cleanUp");
     expect(duration).toBe(20_001);
   });
@@ -260,5 +265,73 @@ describe("debug mode: cancellations", () => {
       return task.cancelled;
     }, DEBUG);
     expect([result, messages]).toEqual([true, []]);
+  });
+});
+
+describe("debug mode: origins", () => {
+  test("a task knows where it was created, however it was", () => {
+    const { result } = runVirtually(function* main() {
+      const tasks = [
+        createTask(sleep(1)),
+        getRunningLoop().createTask(sleep(1)),
+        createTask(sleep(1), { eagerStart: true }),
+      ];
+      yield* within(new TaskGroup(), function* body(group) {
+        tasks.push(group.createTask(sleep(1)));
+      });
+      yield* sleep(2);
+      return [...tasks.map((task) => task.origin), tasks.every((task) => task.done)];
+    }, DEBUG);
+    expect(result).toEqual([
+      expect.stringMatching(/^at main \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+      expect.stringMatching(/^at main \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+      expect.stringMatching(/^at main \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+      expect.stringMatching(/^at body \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+      true,
+    ]);
+  });
+
+  test("a timer handle knows where it was made, also one that a time limit made", () => {
+    const { result } = runVirtually(function* main() {
+      const loop = getRunningLoop();
+      const handles = [loop.callLater(1, () => {}), loop.callAt(loop.time() + 1, () => {})];
+      const limit = yield* within(timeout(100), function* body() {
+        return [...allTimers()].at(-1)?.origin;
+      });
+      return [...handles.map((handle) => handle.origin), limit];
+    }, DEBUG);
+    expect(result).toEqual([
+      expect.stringMatching(/^at main \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+      expect.stringMatching(/^at main \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+      expect.stringMatching(/^at main \(.*debug-mode\.test\.ts:\d+:\d+\)$/),
+    ]);
+  });
+
+  test("are not known without debug mode, nor of what was made before it was switched on", () => {
+    const { result } = runVirtually(
+      function* () {
+        const task = createTask(sleep(1));
+        const timer = getRunningLoop().callLater(1, () => {});
+        const before = [task.origin, timer.origin];
+        getRunningLoop().debug = true;
+        yield* task;
+        return [...before, task.origin, timer.origin];
+      },
+      { ...DEBUG, debug: false },
+    );
+    expect(result).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  test("the timer with which debug mode itself watches a cancellation is none of the program's", () => {
+    const { result, messages } = runVirtually(function* () {
+      const stubborn = createTask(forever([], "stubborn", 6_000), { name: "stubborn" });
+      yield* sleep(1);
+      stubborn.cancel();
+      const timers = allTimers().size;
+      yield* sleep(7_000);
+      return timers;
+    }, DEBUG);
+    expect(result).toBe(0);
+    expect(messages).toEqual([expect.stringMatching(/stubborn.* still runs 5000 ms after it was cancelled/)]);
   });
 });

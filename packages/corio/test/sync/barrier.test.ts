@@ -198,12 +198,15 @@ describe("Barrier", () => {
     expect(look(barrier)).toEqual({ state: "filling", waiting: 0, count: 0, broken: false });
   });
 
-  test("waiting at it on a second loop is refused, and does not count", () => {
+  test("waiting at it on a second loop is refused with its name, and does not count", () => {
     const barrier = new Barrier(3);
     const one = virtualLoop();
     const waiting = one.loop.start(barrier.wait());
     one.host.runTurn();
-    expect(runVirtually(() => barrier.wait()).throws).toMatchObject({ code: "ERR_CORIO_OTHER_LOOP" });
+    expect(runVirtually(() => barrier.wait()).throws).toMatchObject({
+      code: "ERR_CORIO_OTHER_LOOP",
+      message: expect.stringContaining("Barrier"),
+    });
     expect(barrier.waiting).toBe(1);
     const others = [one.loop.createTask(barrier.wait()), one.loop.createTask(barrier.wait())];
     while (!waiting.done && one.host.step());

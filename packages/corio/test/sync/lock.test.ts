@@ -1,4 +1,4 @@
-import { type Coroutine, createTask, isCancelled, Lock, type Task, within } from "corio";
+import { Condition, type Coroutine, createTask, currentTask, isCancelled, Lock, sleep, type Task, within } from "corio";
 import { describe, expect, test } from "vitest";
 import { runCleanly, turns } from "../support/run-cleanly.js";
 import { runVirtually, virtualLoop } from "../support/virtual-loop.js";
@@ -255,7 +255,7 @@ describe("Lock", () => {
     one.loop.close();
   });
 
-  test("two tasks that wait for each other's lock are a deadlock, which names both", () => {
+  test("two tasks that wait for each other's lock are a deadlock, which names both, and who holds what", () => {
     const [a, b] = [new Lock(), new Lock()];
     const take = (first: Lock, second: Lock): Coroutine<void> =>
       within(first, function* () {
@@ -269,8 +269,205 @@ describe("Lock", () => {
     });
     expect(run.throws).toMatchObject({
       name: "DeadlockError",
-      message: expect.stringMatching(/A then B[^]*B then A|B then A[^]*A then B/),
+      message: expect.stringContaining(
+        "  A then B and B then A wait for each other: A then B waits for Lock, held by B then A; B then A waits for Lock, held by A then B\n",
+      ),
     });
+  });
+});
+
+describe("the owner of a lock", () => {
+  /** The name of the task that has it. */
+  const owner = (lock: Lock): string | undefined => lock.owner?.name;
+
+  function start(name: string, main: () => Coroutine<unknown>): Task<unknown> {
+    return createTask(main, { name });
+  }
+
+  test("is the task that took it, until it is released", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      expect(lock.owner).toBeUndefined();
+      const acquiring = lock.acquire();
+      expect(lock.owner).toBeUndefined();
+      yield* acquiring;
+      expect(lock.owner).toBe(currentTask());
+      lock.release();
+      expect(lock.owner).toBeUndefined();
+    });
+  });
+
+  test("is known through `using` and through within", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      {
+        using held = yield* lock.acquire();
+        expect(held.owner).toBe(currentTask());
+      }
+      expect(lock.owner).toBeUndefined();
+      yield* within(lock, () => {
+        expect(lock.owner).toBe(currentTask());
+      });
+      expect(lock.owner).toBeUndefined();
+    });
+  });
+
+  test("is nobody between a release and the turn of the next in line, and then the next in line", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      const owners: (string | undefined)[] = [];
+      yield* lock.acquire();
+      const tasks = ["first", "second"].map((name) =>
+        start(name, () =>
+          within(lock, function* () {
+            owners.push(owner(lock));
+            yield* turns(1);
+            owners.push(owner(lock));
+          }),
+        ),
+      );
+      yield* turns();
+      expect(lock.owner).toBe(currentTask());
+      lock.release();
+      expect(lock.owner).toBeUndefined();
+      for (const task of tasks) yield* task;
+      expect(owners).toEqual(["first", "first", "second", "second"]);
+      expect(lock.owner).toBeUndefined();
+    });
+  });
+
+  test("is the task, not the one that made the coroutine or runs while it waits", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      const acquiring = lock.acquire();
+      const other = start("other", () => acquiring);
+      yield* other;
+      expect(lock.owner).toBe(other);
+      lock.release();
+      const eager = createTask(() => lock.acquire(), { name: "eager", eagerStart: true });
+      expect(lock.owner).toBe(eager);
+      lock.release();
+    });
+  });
+
+  test("stays who has it when one who waits is cancelled", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      yield* lock.acquire();
+      const waiting = start("waiting", () => lock.acquire());
+      yield* turns();
+      waiting.cancel();
+      yield* turns();
+      expect([waiting.cancelled, owner(lock)]).toEqual([true, currentTask().name]);
+      lock.release();
+    });
+  });
+
+  test("is never one who was woken and is cancelled before it runs, but the next", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      yield* lock.acquire();
+      const woken = start("woken", () => lock.acquire());
+      const next = start("next", () => lock.acquire());
+      yield* turns();
+      lock.release();
+      woken.cancel();
+      yield* turns();
+      expect([woken.cancelled, owner(lock)]).toEqual([true, "next"]);
+      expect(next.done).toBe(true);
+      lock.release();
+    });
+  });
+
+  test("is nobody when all who were in line were cancelled", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      yield* lock.acquire();
+      const waiting = start("waiting", () => lock.acquire());
+      yield* turns();
+      lock.release();
+      waiting.cancel();
+      yield* turns();
+      expect([lock.locked, lock.owner]).toEqual([false, undefined]);
+    });
+  });
+
+  test("is a task that is cancelled while it has it, until its finally gives it back", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      const task = start("holder", () => within(lock, () => sleep(1_000)));
+      yield* turns();
+      task.cancel();
+      expect(owner(lock)).toBe("holder");
+      yield* turns();
+      expect(lock.owner).toBeUndefined();
+    });
+  });
+
+  test("is still the one who took it when that has ended without giving it back", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      const task = start("forgetful", () => lock.acquire());
+      yield* task;
+      expect([lock.owner === task, lock.owner?.done, lock.locked]).toEqual([true, true, true]);
+      // who releases need not be who took it
+      lock.release();
+      expect(lock.owner).toBeUndefined();
+    });
+  });
+
+  test("is nobody while a condition waits, and afterwards the one that was notified", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      const condition = new Condition(lock);
+      const owners: (string | undefined)[] = [];
+      const waiter = start("waiter", () =>
+        within(condition, function* () {
+          owners.push(owner(lock));
+          yield* condition.wait();
+          owners.push(owner(lock));
+        }),
+      );
+      yield* turns();
+      expect([lock.owner, owners]).toEqual([undefined, ["waiter"]]);
+      yield* condition.acquire();
+      expect(lock.owner).toBe(currentTask());
+      condition.notify();
+      yield* turns();
+      // it was notified, and waits for the lock again
+      expect([owner(lock), waiter.done, lock.waiting]).toEqual([currentTask().name, false, 1]);
+      condition.release();
+      yield* waiter;
+      expect([owners, lock.owner]).toEqual([["waiter", "waiter"], undefined]);
+    });
+  });
+
+  test("is a waiter of a condition also after it was cancelled: it takes the lock again first", () => {
+    runCleanly(function* () {
+      const lock = new Lock();
+      const shared = new Condition(lock);
+      const seen: (string | undefined)[] = [];
+      const waiter = start("waiter", () =>
+        within(shared, function* () {
+          try {
+            yield* shared.wait();
+          } finally {
+            seen.push(owner(lock));
+          }
+        }),
+      );
+      yield* turns();
+      waiter.cancel();
+      yield* turns();
+      expect([waiter.cancelled, seen, lock.owner]).toEqual([true, ["waiter"], undefined]);
+    });
+  });
+
+  test("is nobody if it was taken outside of any task", () => {
+    const lock = new Lock();
+    expect(lock.acquire().next()).toEqual({ done: true, value: lock });
+    expect([lock.locked, lock.owner]).toEqual([true, undefined]);
+    lock.release();
   });
 });
 

@@ -187,7 +187,7 @@ describe("retry", () => {
     );
     expect(attempts).toBe(8);
     expect(messages).toEqual([
-      expect.stringMatching(/stubborn.* still runs 5000 ms after it was cancelled; it waits for/),
+      expect.stringMatching(/stubborn.* still runs 5000 ms after it was cancelled; it is ready/),
       expect.stringMatching(/stubborn.* was cancelled and ended normally: a catch swallowed the CancelledError/),
     ]);
   });

@@ -1,0 +1,136 @@
+import { CorioError } from "corio";
+import { LeakError } from "../leaks/leak-error.js";
+import type { Failure, FailureKind } from "./failure.js";
+import { encodeSchedule, type Schedule } from "./schedule.js";
+import { format, shortPaths, type TimelineEntry } from "./timeline.js";
+
+/** What was found out about a failure. */
+export interface Finding {
+  readonly failure: Failure;
+  /** What repeats the schedule as it was found. */
+  readonly seed: string;
+  /** The number of that schedule, from 1. */
+  readonly number: number;
+  /** How many schedules were to be run. */
+  readonly schedules: number;
+  /** The deviations that matter. */
+  readonly schedule: Schedule;
+  /** How many there were before those that do not matter were left out. */
+  readonly deviations: number;
+  readonly timeline: readonly TimelineEntry[];
+}
+
+const WHAT: Record<FailureKind, string> = {
+  error: "The program throws",
+  deadlock: "The program deadlocks",
+  unending: "The program does not end",
+  leak: "The program leaves something behind",
+};
+
+// The timeline of a program that goes on and on is cut in the middle.
+const LONGEST_TIMELINE = 200;
+
+/**
+ * A program failed under one of the schedules under which it was run. The message tells what went wrong, what matters, who ran when, and
+ * how to run that schedule again; `cause` is what the program threw.
+ */
+export class ExplorationError extends CorioError {
+  override readonly name: string = "ExplorationError";
+  /** In what way it failed. */
+  readonly kind: FailureKind;
+  /** Repeats the schedule as it was found: `replay(program, seed)`. */
+  readonly seed: string;
+  /** The shortest schedule that fails likewise, as text: `replay(program, schedule)`. */
+  readonly schedule: string;
+  /** What matters: each deviation from the ordinary order, in words. */
+  readonly choices: readonly string[];
+  /** Who ran when under that schedule. */
+  readonly timeline: readonly TimelineEntry[];
+
+  constructor(finding: Finding) {
+    const { failure, seed, schedule, timeline } = finding;
+    super("ERR_CORIO_EXPLORATION", describe(finding), { cause: failure.error });
+    this.kind = failure.kind;
+    this.seed = seed;
+    this.schedule = encodeSchedule(schedule);
+    this.timeline = timeline;
+    this.choices = timeline.flatMap(({ deviation }) => (deviation === undefined ? [] : [deviation]));
+  }
+}
+
+function describe({ failure, seed, number, schedules, schedule, deviations, timeline }: Finding): string {
+  const ordinary = schedule.length === 0;
+  const found = ordinary
+    ? "in the ordinary order, in which every program runs"
+    : `under schedule ${number} of ${schedules}`;
+  const matters = ordinary
+    ? []
+    : [
+        "",
+        `What matters, of ${deviations} departure${deviations === 1 ? "" : "s"} from the ordinary order:`,
+        ...timeline.flatMap(({ step, deviation }) => (deviation === undefined ? [] : [`  step ${step}: ${deviation}`])),
+      ];
+  const repeat = encodeSchedule(schedule);
+  return [
+    `${WHAT[failure.kind]} ${found}:`,
+    "",
+    ...linesOf(failure.error).map((line) => `  ${line}`),
+    ...matters,
+    "",
+    "Who ran when (* marks the departures):",
+    ...table(timeline),
+    "",
+    `To run this schedule alone: replay(program, ${JSON.stringify(repeat)})`,
+    ...(repeat === seed ? [] : [`As it was found, with all that does not matter: replay(program, ${JSON.stringify(seed)})`]),
+  ].join("\n");
+}
+
+/** An error with the program's own frames; of a group its members with theirs, for the group's say nothing; and the causes. */
+function linesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [String(error)];
+  const { cause } = error;
+  const causes = cause instanceof Error && !(error instanceof LeakError) ? linesOf(cause) : [];
+  return [
+    ...`${error.name}: ${error.message}`.split("\n").filter(isTheirs).map(shortPaths),
+    ...(error instanceof AggregateError ? error.errors.flatMap(linesOf) : framesOf(error)).map(indent),
+    ...causes.map((line, i) => indent(i === 0 ? `caused by ${line}` : line)),
+  ];
+}
+
+function framesOf(error: Error): string[] {
+  return (error.stack ?? "")
+    .split("\n")
+    .filter((line) => /^ {4}(at |awaited in )/.test(line) && isTheirs(line))
+    .map((line) => shortPaths(line.trim()));
+}
+
+/**
+ * Whether a line is not one that concerns only corio: a frame of its own or of Node's, or the advice that an ordinary deadlock comes
+ * with, for nothing outside wakes a program that is explored.
+ */
+function isTheirs(line: string): boolean {
+  if (line.includes("hold the loop meanwhile")) return false;
+  return !/^\s*(created )?at .*(node_modules|[( ]node:|<anonymous>|packages\/(corio|testing)\/(src|dist)\/)/.test(line);
+}
+
+function indent(line: string): string {
+  return `    ${line}`;
+}
+
+/** The end of a sleep and corio's own callbacks tell nothing that the next step of a task does not. */
+function isNews({ who, deviation }: TimelineEntry): boolean {
+  return deviation !== undefined || !/^(end of a sleep|callback( #.*)?)$/.test(who);
+}
+
+function table(timeline: readonly TimelineEntry[]): string[] {
+  const who = Math.max(4, ...timeline.map((entry) => entry.who.length));
+  const row = (mark: string, step: string, time: string, name: string, what: string): string =>
+    `${mark} ${step.padStart(5)}  ${time.padStart(7)}  ${name.padEnd(who)}  ${what}`.trimEnd();
+  const rows = timeline.filter(isNews).map(({ step, time, who: name, what, deviation }) =>
+    row(deviation === undefined ? " " : "*", String(step), format(time), name, what),
+  );
+  const head = row(" ", "step", "ms", "who", "what");
+  if (rows.length <= LONGEST_TIMELINE) return [head, ...rows];
+  const half = LONGEST_TIMELINE / 2;
+  return [head, ...rows.slice(0, half), `  … ${rows.length - LONGEST_TIMELINE} steps …`, ...rows.slice(-half)];
+}

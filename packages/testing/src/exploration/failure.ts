@@ -1,0 +1,35 @@
+/** In what way a program failed. */
+export type FailureKind =
+  /** It threw. */
+  | "error"
+  /** All tasks waited, and nothing was left to wake one. */
+  | "deadlock"
+  /** It did not end within the number of steps. */
+  | "unending"
+  /** It left tasks, timers or errors that nobody retrieved. */
+  | "leak";
+
+/** How a program failed under one schedule. */
+export interface Failure {
+  readonly kind: FailureKind;
+  readonly error: Error;
+}
+
+/** Whether two failures are of one kind, so that one serves as an example of the other. */
+export function isAlike(one: Failure, other: Failure): boolean {
+  return one.kind === other.kind && classesOf(one.error) === classesOf(other.error);
+}
+
+/** What kinds of errors an error consists of; how many of each, and in which order, is up to the schedule. */
+function classesOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const { code } = error as { code?: unknown };
+  const members = error instanceof AggregateError ? [...new Set(error.errors.map(classesOf))].toSorted() : [];
+  return [error.name, typeof code === "string" ? code : "", ...members].join(" ");
+}
+
+/** What was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  return new Error(`${String(thrown)} was thrown, which is no Error`, { cause: thrown });
+}

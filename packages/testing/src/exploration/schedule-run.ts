@@ -1,0 +1,299 @@
+import {
+  allTasks,
+  type Coroutine,
+  CorioError,
+  DeadlockError,
+  describeWait,
+  EventLoop,
+  formatTasks,
+  type Future,
+  nextDeadline,
+  type Ready,
+  type Task,
+} from "corio";
+import { LeakError } from "../leaks/leak-error.js";
+import { type LeakOptions, leftOnLoop, Reports } from "../leaks/left-on-loop.js";
+import { ChoosingQueue } from "../ready-order/choosing-queue.js";
+import { cleanUp } from "../virtual-time/clean-up.js";
+import { standsOn, VirtualHost } from "../virtual-time/virtual-host.js";
+import { asError, type Failure } from "./failure.js";
+import { INJECTED, isInjected } from "./injected-cancellation.js";
+import type { Deviation } from "./schedule.js";
+import type { Situation, Steering } from "./steering.js";
+
+/** What is explored: a function that makes a new coroutine, with everything that it works on, for each schedule. */
+export type Program<T> = () => Coroutine<T>;
+
+/** How programs are run under schedules. */
+export interface RunOptions {
+  /** Whether tasks are cancelled at their awaits, or which. */
+  readonly cancel: boolean | ((task: Task<unknown>) => boolean);
+  readonly slowTasks: boolean;
+  readonly maxSteps: number;
+  readonly leaks: LeakOptions;
+}
+
+/** Watches a run for a report. */
+export interface RunObserver {
+  /** An entry is about to run. */
+  runs(step: number, time: number, entry: Ready): void;
+  /** Everything waits, and time passes from one time to another. */
+  timePasses(step: number, from: number, to: number): void;
+  /** One is about to run before others that became ready first. */
+  goesFirst(chosen: Ready, passedOver: readonly Ready[]): void;
+  /** A task is about to be cancelled. */
+  cancels(step: number, time: number, task: Task<unknown>, ready: boolean): void;
+  /** Time passes although something is ready. */
+  hurries(step: number, from: number, to: number, ready: readonly Ready[]): void;
+  /** Everything waits, and nothing is left that could wake a task. */
+  deadlocks(step: number, time: number): void;
+  /** The program has ended, before it is cleaned up. */
+  ends(): void;
+}
+
+/** Where a schedule could deviate from the one that was run. */
+export interface Openings {
+  /** For each step, from 1, how many alternatives there were. */
+  readonly alternatives: number[];
+  /** The moments at which a cancellation makes a difference: each await of each task, while it waits and once it was woken. */
+  readonly cancels: { readonly step: number; readonly task: number }[];
+  /** The steps before which time could pass. */
+  readonly times: number[];
+}
+
+const TURNS_OF_CLEANUP = 1_000;
+
+/**
+ * One run of a program under one schedule, on a loop and a virtual clock of its own.
+ *
+ * A step is one entry of the ready queue that runs, or a jump of the clock. Before each the steering may cancel a task or let time
+ * pass; then it chooses who runs.
+ */
+export class ScheduleRun<T> implements Situation {
+  /** Where it deviated from the ordinary schedule, in order. */
+  readonly taken: Deviation[] = [];
+  /** What was recorded, if it was asked for. */
+  readonly openings: Openings | undefined;
+  result: T | undefined;
+  failure: Failure | undefined;
+  step = 0;
+
+  readonly #program: Program<T>;
+  readonly #steering: Steering;
+  readonly #options: RunOptions;
+  readonly #observer: RunObserver | undefined;
+  readonly #host = new VirtualHost();
+  readonly #loop: EventLoop;
+  readonly #queue: ChoosingQueue;
+  readonly #reports = new Reports(() => {});
+  // tasks by the order in which they became ready first, where tasks may be cancelled or somebody looks on
+  readonly #numbers = new Map<Task<unknown>, number>();
+  #steered = true;
+  #main: Task<unknown> | undefined;
+  readonly #lastMoments: number[] = [];
+  // how many steps each task has run, while openings are recorded: that tells one await from another
+  readonly #stepsOf = new Map<Ready, number>();
+  #stuck = false;
+
+  constructor(
+    program: Program<T>,
+    steering: Steering,
+    options: RunOptions,
+    { record = false, observer }: { record?: boolean; observer?: RunObserver } = {},
+  ) {
+    this.#program = program;
+    this.#steering = steering;
+    this.#options = options;
+    this.#observer = observer;
+    this.openings = record ? { alternatives: [0], cancels: [], times: [] } : undefined;
+    const named = observer !== undefined;
+    this.#queue = new ChoosingQueue(this.#choose, named || options.cancel !== false ? this.#number : undefined);
+    this.#loop = new EventLoop({ host: this.#host, readyQueue: this.#queue, debug: named });
+    // debug mode's own timers must not change what happens
+    this.#loop.slowCancellationDuration = Number.POSITIVE_INFINITY;
+    standsOn(this.#loop, this.#host);
+    this.#reports.attach(this.#loop);
+  }
+
+  /** Runs it to its end. Yields whenever everything waits: promises may settle then. */
+  *run(): Generator<void, void, void> {
+    const main = (this.#main = this.#loop.createTask(this.#program, { name: "main" }));
+    const whole = this.#loop.start(main) as Future<T>;
+    while (!whole.done && !this.#stuck && this.step <= this.#options.maxSteps) {
+      if (this.#host.runTurn()) continue;
+      yield;
+      if (this.#host.turns > 0 || whole.done) continue;
+      this.#pass();
+    }
+    this.#judge(whole);
+  }
+
+  /** Whether nothing but a promise can go on, for which a task waits. */
+  get waitsForPromise(): boolean {
+    return this.#host.nextAlarm === undefined && [...allTasks(this.#loop)].some((task) => describeWait(task) === "waits for a promise");
+  }
+
+  get alternatives(): number {
+    return this.#queue.alternatives;
+  }
+
+  list(): Ready[] {
+    return this.#queue.list();
+  }
+
+  get timeMayPass(): boolean {
+    return this.#options.slowTasks && (nextDeadline(this.#loop) ?? -1) > this.#host.now();
+  }
+
+  cancellable(): number[] {
+    return this.#cancellable().map((task) => this.#numbers.get(task) as number);
+  }
+
+  // Nothing is ready: the clock goes on, if there is anything to go on to.
+  #pass(): void {
+    const host = this.#host;
+    this.step++;
+    if (this.openings !== undefined) this.#record(0);
+    if (this.#deviate()) return;
+    if (host.tellBlocked()) return;
+    const from = host.now();
+    if (host.nextAlarm === undefined) this.#observer?.deadlocks(this.step, from);
+    else this.#observer?.timePasses(this.step, from, host.nextAlarm);
+    // a loop that is held is not told that nothing can happen any more
+    this.#stuck = !host.step();
+  }
+
+  readonly #choose = (queue: ChoosingQueue): number => {
+    if (!this.#steered) return 0;
+    this.step++;
+    if (this.openings !== undefined) this.#record(queue.alternatives);
+    this.#deviate();
+    const { alternatives } = queue;
+    const choice = alternatives > 1 ? this.#steering.choose(this) : 0;
+    const ready = this.#observer === undefined && this.openings === undefined ? undefined : queue.list();
+    if (choice > 0) {
+      this.taken.push({ kind: "order", step: this.step, choice });
+      if (ready !== undefined) this.#observer?.goesFirst(ready[choice] as Ready, ready.slice(0, choice));
+    }
+    if (ready !== undefined) this.#note(ready[choice] as Ready);
+    return choice;
+  };
+
+  #note(chosen: Ready): void {
+    this.#observer?.runs(this.step, this.#host.now(), chosen);
+    this.#stepsOf.set(chosen, (this.#stepsOf.get(chosen) ?? 0) + 1);
+  }
+
+  /** Does what the steering wants before this step. Returns whether it did anything. */
+  #deviate(): boolean {
+    let deviated = false;
+    for (;;) {
+      const deviation = this.#steering.before(this);
+      if (deviation === undefined) return deviated;
+      deviated = this.#apply(deviation) || deviated;
+    }
+  }
+
+  #apply(deviation: Deviation): boolean {
+    if (deviation.kind === "time") {
+      if (!this.timeMayPass || this.#queue.length === 0) return false;
+      this.taken.push(deviation);
+      const from = this.#host.now();
+      const to = nextDeadline(this.#loop) as number;
+      this.#observer?.hurries(this.step, from, to, this.#queue.list());
+      this.#host.advance(to - from);
+      return true;
+    }
+    if (deviation.kind !== "cancel") return false;
+    const task = this.#cancellable().find((one) => this.#numbers.get(one) === deviation.task);
+    if (task === undefined) return false;
+    this.taken.push(deviation);
+    this.#observer?.cancels(this.step, this.#host.now(), task, isReady(task));
+    task.cancel(INJECTED);
+    return true;
+  }
+
+  #cancellable(): Task<unknown>[] {
+    const { cancel } = this.#options;
+    if (cancel === false) return [];
+    const may = typeof cancel === "function" ? cancel : (task: Task<unknown>): boolean => task !== this.#main;
+    return [...allTasks(this.#loop)].filter((task) => this.#numbers.has(task) && may(task));
+  }
+
+  readonly #number = (task: Task<unknown>): void => {
+    if (this.#numbers.has(task)) return;
+    this.#numbers.set(task, this.#numbers.size);
+    // their usual names count all tasks of the process
+    if (this.#observer !== undefined && /^Task-\d+$/.test(task.name)) task.name = `task ${this.#numbers.size - 1}`;
+  };
+
+  #record(alternatives: number): void {
+    const openings = this.openings as Openings;
+    openings.alternatives[this.step] = alternatives;
+    if (alternatives > 0 && this.timeMayPass) openings.times.push(this.step);
+    for (const task of this.#cancellable()) {
+      const number = this.#numbers.get(task) as number;
+      const moment = 2 * (this.#stepsOf.get(task) ?? 0) + (isReady(task) ? 1 : 0);
+      // a task's moments follow one another, so a new one differs from the last
+      if (this.#lastMoments[number] === moment) continue;
+      this.#lastMoments[number] = moment;
+      openings.cancels.push({ step: this.step, task: number });
+    }
+  }
+
+  #judge(whole: Future<T>): void {
+    this.#steered = false;
+    this.#observer?.ends();
+    const loop = this.#loop;
+    const { leaks } = this.#options;
+    if (!whole.done) {
+      this.failure = { kind: "unending", error: this.#unending() };
+      this.#abandon();
+      return;
+    }
+    try {
+      this.result = whole.result();
+    } catch (thrown) {
+      if (!isInjected(thrown)) {
+        const error = asError(thrown);
+        this.failure = { kind: error instanceof DeadlockError ? "deadlock" : "error", error };
+      }
+    }
+    const left = this.failure === undefined ? leftOnLoop(loop, leaks) : [];
+    if (allTasks(loop).size > 0) this.#abandon();
+    else loop.close();
+    if (leaks.errors !== false) left.push(...this.#reports.lost);
+    if (this.failure !== undefined || left.length === 0) return;
+    const error = new LeakError("the program", left);
+    if (this.#reports.cause !== undefined) error.cause = this.#reports.cause;
+    this.failure = { kind: "leak", error };
+  }
+
+  #unending(): Error {
+    const why = this.#stuck
+      ? "holds its loop for something outside, which does not come while it is explored"
+      : `did not end within ${this.#options.maxSteps} steps (the option \`maxSteps\`)`;
+    return new CorioError("ERR_CORIO_UNENDING", `the program ${why}. Its tasks:\n${formatTasks(allTasks(this.#loop))}`);
+  }
+
+  /** Lets the tasks that are left clean up, as far as they do so soon. */
+  #abandon(): void {
+    const loop = this.#loop;
+    // the first round ends the main task, if it has not ended; the second one all others
+    for (let round = 0; round < 2 && allTasks(loop).size > 0; round++) {
+      if (loop.running) for (const task of allTasks(loop)) task.cancel();
+      else loop.start(cleanUp(loop), { deadlock: false });
+      for (let i = 0; i < TURNS_OF_CLEANUP && loop.running && this.#host.step(); i++);
+    }
+    if (loop.running) {
+      loop.stop();
+      this.#host.runTurn();
+    }
+    loop.close();
+  }
+}
+
+/** Whether a task that is not running can go on. */
+function isReady(task: Task<unknown>): boolean {
+  return task.waitingFor?.done !== false;
+}

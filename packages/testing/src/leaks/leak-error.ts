@@ -1,0 +1,20 @@
+import { CorioError } from "corio";
+
+/** A program or a test left something behind: tasks, timers, handles, or errors that nobody retrieved. */
+export class LeakError extends CorioError {
+  override readonly name: string = "LeakError";
+  /** What was left, a text for each, with where it was created. */
+  readonly leaks: readonly string[];
+
+  constructor(what: string, leaks: readonly string[]) {
+    super("ERR_CORIO_LEAK", `${what} left behind:\n${leaks.map(indent).join("\n")}`);
+    this.leaks = leaks;
+  }
+}
+
+function indent(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

@@ -1,0 +1,48 @@
+import { type Ready, type ReadyQueue, Task } from "corio";
+
+// A task that never lets the loop come to rest does not hold a cancellation up for ever.
+const PASSED_OVER_AT_MOST = 100;
+
+/**
+ * A ready queue in which every cancellation arrives late: a task into which one is about to be thrown lets all others that are
+ * ready go first. The order in which ready tasks run is not guaranteed, so this is a loop's right.
+ */
+export class LateQueue implements ReadyQueue {
+  readonly #others: ReadyQueue;
+  #late: Task<unknown>[] = [];
+  #passedOver = 0;
+
+  /** @param others keeps everything else */
+  constructor(others: ReadyQueue) {
+    this.#others = others;
+  }
+
+  get length(): number {
+    return this.#others.length + this.#late.length;
+  }
+
+  push(entry: Ready): void {
+    if (entry instanceof Task && isBeingCancelled(entry)) this.#late.push(entry);
+    else this.#others.push(entry);
+  }
+
+  shift(): Ready {
+    const lateIsDue = this.#others.length === 0 || this.#passedOver >= PASSED_OVER_AT_MOST;
+    const late = lateIsDue ? this.#late.shift() : undefined;
+    if (late !== undefined) {
+      this.#passedOver = 0;
+      return late;
+    }
+    if (this.#late.length > 0) this.#passedOver++;
+    return this.#others.shift();
+  }
+
+  clear(): void {
+    this.#others.clear();
+    this.#late = [];
+  }
+}
+
+function isBeingCancelled(task: Task<unknown>): boolean {
+  return task.cancelPending || task.waitingFor?.cancelled === true;
+}
