@@ -66,7 +66,7 @@ export { ContextVar, Token } from "./context/context-var.js";
 // introspection
 export { attachDiagnostics } from "./diagnostics/attach.js"; // attaches them when it is loaded
 export { allTimers } from "./introspection/all-timers.js";
-export { describeWait } from "./diagnostics/describe-wait.js";
+export { describeWait, waitsForPromise } from "./diagnostics/describe-wait.js";
 export { formatTasks } from "./diagnostics/format-tasks.js";
 export { describeReady } from "./introspection/describe-ready.js";
 export { nextDeadline } from "./introspection/next-deadline.js";

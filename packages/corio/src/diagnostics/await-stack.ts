@@ -1,4 +1,4 @@
-import { isProgram, programFrames } from "./frames.js";
+import { isProgram, programFrames, untilStep } from "./frames.js";
 
 // V8 has them; where they are missing, errors keep the stack that they were made with.
 const V8Error = Error as unknown as {
@@ -22,7 +22,7 @@ export function addToStack(error: unknown, waiter: string, above: (...args: neve
   try {
     const stack = String(error.stack);
     if (stack.length > LONGEST_TEXT || stack.includes(`    awaited in ${waiter}:`)) return;
-    const own = stack.split("\n").filter(isProgram);
+    const own = untilStep(stack.split("\n")).filter(isProgram);
     const here: { stack?: string } = {};
     const { stackTraceLimit } = V8Error;
     V8Error.stackTraceLimit = FRAMES;

@@ -45,6 +45,25 @@ function endOf(task: Task<unknown>): string {
   return task._state === FAILED ? `has failed: ${String(task._value).split("\n", 1)[0]}` : "has ended";
 }
 
+/**
+ * Whether a task waits for a promise, directly or through a gather, a wait or the like: then only the host can wake it.
+ *
+ * @example
+ * const task = createTask(until(new Promise(() => {})));
+ * yield* sleep(0);
+ * console.log(waitsForPromise(task)); // true
+ */
+export function waitsForPromise(task: Task<unknown>): boolean {
+  const wanted = waitedFor(task);
+  const futures = new Set(wanted && [wanted]);
+  for (const future of futures) {
+    if (future instanceof PromiseFuture) return true;
+    // another task is asked itself
+    if (!(future instanceof Task)) for (const needed of pendingOf(future)) futures.add(needed);
+  }
+  return false;
+}
+
 /** @internal The tasks that all have to do something before this one goes on. */
 export function blockersOf(task: Task<unknown>): Task<unknown>[] {
   const wanted = waitedFor(task);

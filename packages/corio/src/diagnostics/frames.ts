@@ -15,12 +15,15 @@ function isOwn(line: string): boolean {
  * of the task: below it stands what happened to wake the loop.
  */
 export function programFrames(stack: unknown): string[] {
-  const lines = String(stack ?? "").split("\n");
-  const step = lines.findIndex((line) => line.includes("._step (") && isOwn(line));
-  return lines
-    .slice(0, step < 0 ? lines.length : step)
+  return untilStep(String(stack ?? "").split("\n"))
     .map((line) => line.trim())
     .filter((line) => line.startsWith("at ") && isProgram(line));
+}
+
+/** The lines of a stack above the step of its task. */
+export function untilStep(lines: string[]): string[] {
+  const step = lines.findIndex((line) => line.includes("._step (") && isOwn(line));
+  return step < 0 ? lines : lines.slice(0, step);
 }
 
 /** Whether a line of a stack is not a frame of the core, of the engine between two generators, or of Node. */

@@ -23,6 +23,8 @@ export function nameOf(future: Future<unknown>): string {
 /** What reports call a future that is waited for. */
 export function wantedName(future: Future<unknown>): string {
   const wanted = standsFor(future);
+  // the usual names say it themselves
+  if (wanted instanceof Task && wanted.name.startsWith("Task-")) return wanted.name;
   if (wanted instanceof Task || wanted.done) return nameOf(wanted);
   if (wanted instanceof PromiseFuture) return "a promise";
   if (isSleep(wanted)) return "a sleep";

@@ -23,8 +23,8 @@ export class NoRunningLoopError extends CorioError {
 }
 
 /**
- * Nothing is left that could ever wake the tasks that a run waits for. The message lists every task and what it waits
- * for; `tasks` has the same as data.
+ * Nothing is left that could ever wake the tasks that a run waits for. The message lists every task with what it waits for, who
+ * holds that, and who wait for each other in a circle.
  */
 export class DeadlockError extends CorioError {
   override readonly name: string = "DeadlockError";

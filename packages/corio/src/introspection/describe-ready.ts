@@ -5,7 +5,7 @@ import { Task } from "../tasks/task.js";
 
 /**
  * What an entry of a {@link ReadyQueue} is: the name of a task, `callback onData` for a handle or a callback of a future,
- * `end of a sleep`.
+ * `end of worker's sleep`.
  *
  * @example
  * class Noisy implements ReadyQueue {
@@ -27,7 +27,10 @@ import { Task } from "../tasks/task.js";
  */
 export function describeReady(entry: Ready): string {
   if (entry instanceof Task) return entry.name;
-  if (entry instanceof Future) return "end of a sleep";
+  if (entry instanceof Future) {
+    const [sleeper] = entry.awaitedBy;
+    return sleeper instanceof Task ? `end of ${sleeper.name}'s sleep` : "end of a sleep";
+  }
   const callback = entry instanceof Handle ? entry._callback : entry instanceof DoneCallback ? entry.fn : undefined;
   return callback === undefined ? "callback" : `callback ${callback.name || "(anonymous)"}`;
 }

@@ -1,12 +1,12 @@
-import { isCancelled } from "../errors/cancelled-error.js";
 import { rangeError, typeError } from "../errors/corio-error.js";
 import { ExceptionGroup } from "../errors/exception-group.js";
-import { coroutineFor, currentTask } from "../loop/ensure-future.js";
+import { coroutineFor } from "../loop/ensure-future.js";
 import { getRunningLoop } from "../scheduling/running.js";
 import { TaskGroup } from "../scopes/task-group.js";
 import { within } from "../scopes/within.js";
 import { Semaphore } from "../sync/semaphore.js";
 import type { Awaitable, Coroutine } from "../tasks/coroutine.js";
+import type { Future } from "../tasks/future.js";
 import { type Cursor, cursorOf, type Source } from "./cursor.js";
 import { Iteration } from "./iterate.js";
 
@@ -14,7 +14,7 @@ import { Iteration } from "./iterate.js";
  * Runs a coroutine for each item, so many at once, and gives the results in the order of the items (elsewhere: p-map). Items
  * are taken from the source only when there is room for them.
  *
- * When one fails, the others are cancelled; `map` fails with that error once they have ended.
+ * When one fails or is cancelled, the others are cancelled; `map` fails with that error once they have ended.
  *
  * @param items an iterable, or an asynchronous one as for `iterate`
  * @param fn makes the coroutine of an item; also gets its index
@@ -45,28 +45,35 @@ function* mapAll<T, R>(
   const permits = new Semaphore(concurrency);
   const group = new TaskGroup();
   let cancellation: unknown;
+  // whether the group cancels its tasks because the block has failed
+  let failed = false;
 
   function* work(item: T, index: number): Coroutine<void> {
-    try {
-      results[index] = yield* coroutineFor(fn(item, index), "map(items, fn)");
-      // not after an error: then no further item is wanted
-      permits.release();
-    } catch (error) {
-      if (isCancelled(error) && currentTask().cancelling === 0) {
-        // what it waited for was cancelled, and not it: a group would pass over that
-        cancellation ??= error;
-        group.cancel();
-      }
-      throw error;
-    }
+    results[index] = yield* coroutineFor(fn(item, index), "map(items, fn)");
+    // not after an error: then no further item is wanted
+    permits.release();
+  }
+
+  // A group passes over a task that was cancelled; here its result would be missing.
+  function ended(task: Future<void>): void {
+    if (!task.cancelled || failed) return;
+    cancellation ??= task._cancelledError();
+    group.cancel();
   }
 
   try {
     yield* within(group, function* () {
-      for (let index = 0; ; index++) {
-        yield* permits.acquire();
-        if (!(yield* cursor.next())) return;
-        group.createTask(work(cursor.value, index));
+      try {
+        for (let index = 0; ; index++) {
+          yield* permits.acquire();
+          if (!(yield* cursor.next())) return;
+          const task = group.createTask(work(cursor.value, index));
+          // at once, and not through the loop: the group must not end before
+          task._whenDone(() => ended(task));
+        }
+      } catch (error) {
+        failed = true;
+        throw error;
       }
     });
   } catch (error) {

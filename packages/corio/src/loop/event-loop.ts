@@ -105,7 +105,7 @@ export class EventLoop extends Scheduler {
     this.debug = options.debug ?? (env !== undefined && env !== "" && env !== "0");
   }
 
-  /** Debug mode: slow callbacks, origins of tasks, places where they wait, swallowed cancellations are told. */
+  /** Debug mode: slow callbacks, origins of tasks and timers, places where tasks wait, swallowed cancellations are told. */
   get debug(): boolean {
     return this._observer !== undefined;
   }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Example, IMPORT } from "./find-examples.js";
@@ -7,6 +7,8 @@ import { type Example, IMPORT } from "./find-examples.js";
 /** An example after tsc has had it. */
 export interface Compiled {
   readonly errors: string[];
+  /** Where it is a file, with what it imports. */
+  readonly folder: string;
   /** The JavaScript file that was made of it. */
   readonly path: string;
 }
@@ -30,17 +32,20 @@ export function compileExamples(root: string, folder: string, examples: readonly
         noImplicitReturns: false,
         declaration: false,
         declarationMap: false,
-        sourceMap: false,
+        sourceMap: true,
       },
-      include: ["*.ts"],
+      include: ["**/*.ts"],
     }),
   );
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
   writeFileSync(join(folder, "placeholders.ts"), placeholders);
-  for (const [i, example] of examples.entries())
-    writeFileSync(join(folder, `example-${i}.ts`), moduleOf(root, example));
-
-  const compiled = examples.map((_, i): Compiled => ({ errors: [], path: join(folder, "out", `example-${i}.js`) }));
+  const compiled = examples.map((example, i): Compiled => {
+    const own = `example-${i}`;
+    mkdirSync(join(folder, own));
+    for (const [name, code] of importedBy(example, examples.slice(0, i))) writeFileSync(join(folder, own, name), code);
+    writeFileSync(join(folder, own, `${nameOf(example)}.ts`), moduleOf(root, example));
+    return { errors: [], folder: join(folder, own), path: join(folder, "out", own, `${nameOf(example)}.js`) };
+  });
   for (let parsed = false; !parsed; ) {
     const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", folder, "--pretty", "false"], {
       cwd: folder,
@@ -49,23 +54,41 @@ export function compileExamples(root: string, folder: string, examples: readonly
     parsed = true;
     let known = status === 0;
     for (const line of `${stdout}${stderr}`.split("\n")) {
-      const { i, at, message } =
-        /^example-(?<i>\d+)\.ts\((?<at>\d+),\d+\): error (?<message>.*)/.exec(line)?.groups ?? {};
+      const { i, name, at, message } =
+        /^example-(?<i>\d+)[/\\](?<name>[\w.-]+)\.ts\((?<at>\d+),\d+\): error (?<message>.*)/.exec(line)?.groups ?? {};
       const example = examples[Number(i)];
       if (example === undefined) continue;
       known = true;
       const offset = Number(at) - 1 - (isModule(example) ? 0 : LINES_BEFORE);
-      compiled[Number(i)]?.errors.push(`${example.file}:${example.line + offset}: ${message}`);
+      // what it imports is an example itself
+      if (name === nameOf(example))
+        compiled[Number(i)]?.errors.push(`${example.file}:${example.line + offset}: ${message}`);
       if (message?.startsWith("TS1")) {
         // what cannot be parsed keeps the compiler from checking anything
         parsed = false;
-        writeFileSync(join(folder, `example-${i}.ts`), "export {};\n");
+        writeFileSync(join(folder, `example-${i}`, `${name}.ts`), "export {};\n");
       }
     }
     // an error that is no example's: of the compiler itself, of the placeholders
     if (!known) throw new Error(`${stdout}${stderr}`);
   }
   return compiled;
+}
+
+function nameOf({ name }: Example): string {
+  return name ?? "program";
+}
+
+/** The files of the same document that an example imports, each as it stood last before it. */
+function importedBy({ file, code }: Example, before: readonly Example[]): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const [, name] of code.matchAll(/ from "\.\/(.+)\.js"/g)) {
+    const imported = before.findLast((example) => example.file === file && example.name === name);
+    if (imported === undefined) continue;
+    files.set(`${name}.ts`, imported.code);
+    for (const [further, source] of importedBy(imported, before)) files.set(further, source);
+  }
+  return files;
 }
 
 function isModule({ code }: Example): boolean {
@@ -76,23 +99,29 @@ function isModule({ code }: Example): boolean {
 function moduleOf(root: string, example: Example): string {
   if (isModule(example)) return example.code;
   const code = example.code.replaceAll("{ … }", "{}");
-  const packages = new Set(["corio", packageOf(root, example.file)]);
-  const imports = [...packages].map((name) => `import { ${publicNames(root, name).join(", ")} } from "${name}";`);
-  imports.push(`import { ${exportedNames(placeholders).join(", ")} } from "./placeholders.js";`);
+  // what two doors have in common is taken from the nearer one
+  const doorOf = new Map(["corio", ...doorsNear(root, example.file)].flatMap((door) => publicNames(root, door)));
+  const imports = [...doorOf].map(([name, door]) => `import { ${name} } from "${door}";`);
+  imports.push(`import { ${exportedNames(placeholders).join(", ")} } from "../placeholders.js";`);
   const start = code.includes("await ") ? "async function*" : "function*";
   return `${imports.join(" ")}\nexport ${start} example(this: any) {\n${code}\n}\n`;
 }
 
-function packageOf(root: string, file: string): string {
-  const [folder, name] = file.split("/");
-  if (folder !== "packages" || name === undefined) return "corio";
-  const manifest = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
-  return "." in (manifest.exports ?? {}) ? manifest.name : "corio";
+/** The doors of the package that a file belongs to, as far as they lead to it: the main one, and that of its folder. */
+function doorsNear(root: string, file: string): string[] {
+  const [folder, name, sources, subpath] = file.split("/");
+  if (folder !== "packages" || name === undefined) return [];
+  const { name: own, exports = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
+  const doors = "." in exports ? [own] : [];
+  const isDoor = exports[`./${subpath}`]?.default === `./dist/${subpath}/index.js`;
+  return sources === "src" && isDoor ? [...doors, `${own}/${subpath}`] : doors;
 }
 
-function publicNames(root: string, packageName: string): string[] {
-  const index = join(root, "packages", packageName.replace("@corio/", ""), "src", "index.ts");
-  return exportedNames(readFileSync(index, "utf8"));
+/** The names that a door exports, types marked as such, each with the door. */
+function publicNames(root: string, door: string): [name: string, door: string][] {
+  const [name = "", ...subpath] = door.replace("@corio/", "").split("/");
+  const index = join(root, "packages", name, "src", ...subpath, "index.ts");
+  return exportedNames(readFileSync(index, "utf8")).map((exported) => [exported, door]);
 }
 
 function exportedNames(source: string): string[] {

@@ -8,6 +8,8 @@ export interface Example {
   /** The line of its first line, from 1. */
   readonly line: number;
   readonly code: string;
+  /** The file that it is, if its first line says so: `// cache.ts`. Later examples of the same document may import that. */
+  readonly name: string | undefined;
   /** Whether it is run, and not only type-checked. */
   readonly isProgram: boolean;
   /** What it prints, if the documentation says so. */
@@ -57,10 +59,20 @@ const BLOCK = /^```ts(?<options>[^\n]*)\n(?<code>.*?)^```$(?:\s*^```text\n(?<out
 function inMarkdown(text: string): Omit<Example, "file">[] {
   return [...text.matchAll(BLOCK)].map(({ index, groups = {} }) => {
     const { options = "", code = "", output } = groups;
-    const isProgram = code.includes("run(") && IMPORT.test(code) && !options.includes("no-run");
-    return { line: lineAt(text, index) + 1, code, isProgram, output };
+    const runs = IMPORT.test(code) && STARTS.test(code) && !IS_TEST.test(code);
+    const isProgram = runs && !options.includes("no-run");
+    return { line: lineAt(text, index) + 1, code, name: NAME.exec(code)?.groups?.["name"], isProgram, output };
   });
 }
+
+// What starts a program.
+const STARTS = /\b(?:run|runVirtually|VirtualLoop|(?:explore|replay)(?:Async)?)\(/;
+
+// Tests are run by their runner only.
+const IS_TEST = /from "(?:vitest|node:test|@corio\/testing\/(?:vitest|node-test|jest))"/;
+
+// The first line of a file that has a name.
+const NAME = /^\/\/ (?<name>[\w.-]+)\.ts\n/;
 
 /** What makes an example a module of its own. */
 export const IMPORT = /^import /m;
@@ -72,6 +84,7 @@ function inDocComments(text: string): Omit<Example, "file">[] {
   return [...text.matchAll(TAG)].map(({ index, groups = {} }) => ({
     line: lineAt(text, index) + 1,
     code: (groups["lines"] ?? "").replaceAll(/^ *\* ?/gm, ""),
+    name: undefined,
     isProgram: false,
     output: undefined,
   }));

@@ -2,6 +2,9 @@
 // example that needs more than these declares it itself.
 import type { Condition, ContextVar, Coroutine, Lock, Manager, Task } from "corio";
 
+// of Node
+export { duplexPair } from "node:stream";
+
 // coroutines
 export declare function main(): Coroutine<void>;
 export declare function prepare(): Coroutine<void>;

@@ -48,7 +48,7 @@ test("every kind of entry has a name", () => {
     "callback (anonymous)",
     "sleeper",
     "callback onTime",
-    "end of a sleep",
+    "end of sleeper's sleep",
     "sleeper",
     "callback onDone",
     expect.stringMatching(/^Task-\d+$/),

@@ -31,6 +31,7 @@ import {
   until,
   wait,
   waitFor,
+  waitsForPromise,
   within,
 } from "corio";
 import { inspect } from "node:util";
@@ -408,7 +409,7 @@ describe("describeWait of a task that waits for others", () => {
 
   test("says of map which of its items it waits for", () => {
     expect(told(() => map([1, 2], () => sleep(50)))).toMatch(
-      /^waits for TaskGroup: Task Task-\d+ and Task Task-\d+ are not done$/,
+      /^waits for TaskGroup: Task-\d+ and Task-\d+ are not done$/,
     );
     expect(told(() => map([1, 2], () => sleep(50), { concurrency: 1 }))).toBe("waits for Semaphore: no permit is free");
   });
@@ -436,6 +437,22 @@ describe("describeWait of a task that waits for the world", () => {
   });
 });
 
+test.each<[wait: string, make: () => Awaitable<unknown>, answer: boolean]>([
+  ["a promise", () => until(new Promise<void>(() => {})), true],
+  ["a gather of promises", () => gather(until(new Promise<void>(() => {})), sleep(1)), true],
+  ["the first of several, one a promise", () => wait([until(new Promise<void>(() => {}))]), true],
+  ["a promise with a limit", () => waitFor(until(new Promise<void>(() => {})), 10), true],
+  ["a shielded promise", () => shield(until(new Promise<void>(() => {}))), true],
+  ["a task that waits for a promise, which is asked itself", () => createTask(until(new Promise<void>(() => {}))), false],
+  ["a sleep", () => sleep(1), false],
+  ["a future", () => new Future<void>(), false],
+  ["an event", () => new Event().wait(), false],
+])("waitsForPromise of a task that waits for %s", (_wait, make, answer) => {
+  runVirtually(function* () {
+    expect(waitsForPromise(yield* waiting(make))).toBe(answer);
+  });
+});
+
 test("util.inspect says in a word what a task waits for", () => {
   const { result } = runVirtually(function* () {
     const lock = new Lock();
@@ -458,6 +475,6 @@ test("util.inspect says in a word what a task waits for", () => {
     "Task waiting { pending, waiting for a sleep }",
     "Task waiting { pending, waiting for a gather of 1 }",
     "Task waiting { pending, waiting for a promise }",
-    expect.stringMatching(/^Task waiting { pending, waiting for Task Task-\d+ }$/),
+    expect.stringMatching(/^Task waiting { pending, waiting for Task-\d+ }$/),
   ]);
 });

@@ -160,7 +160,7 @@ describe("formatTasks, of tasks in a circle", () => {
       }),
     ).toEqual([
       expect.stringMatching(
-        /^a and b wait for each other: a waits for Task b; b waits for a gather of 2: Task a and Task Task-\d+ are not done$/,
+        /^a and b wait for each other: a waits for Task b; b waits for a gather of 2: Task a and Task-\d+ are not done$/,
       ),
     ]);
   });

@@ -2,6 +2,8 @@ import {
   attempt,
   type Coroutine,
   createTask,
+  EventLoop,
+  type ExceptionContext,
   Future,
   getRunningLoop,
   type Main,
@@ -13,9 +15,23 @@ import {
   within,
 } from "corio";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { drainPromises, runVirtuallyWithPromises, virtualLoop } from "../support/virtual-loop.js";
+import { drainPromises, virtualLoop } from "../support/virtual-loop.js";
 
 const refused = () => Promise.reject(new Error("refused"));
+
+/** Runs main on the host of this process. With no budget every iteration is a turn of its own, and the host looks at its promises in between. */
+async function runInShortTurns(main: Main<unknown>): Promise<{ throws: unknown; reports: ExceptionContext[] }> {
+  const loop = new EventLoop({ turnBudget: 0 });
+  const reports: ExceptionContext[] = [];
+  loop.exceptionHandler = (_loop, context) => void reports.push(context);
+  let throws: unknown;
+  try {
+    await run(main, { loopFactory: () => loop });
+  } catch (error) {
+    throws = error;
+  }
+  return { throws, reports };
+}
 
 describe("a promise that is rejected before the turn in which it is awaited", () => {
   // The host tells of it in the event that ends a Node process.
@@ -54,14 +70,10 @@ describe("a promise that is rejected before the turn in which it is awaited", ()
     ["a group's task", () => within(new TaskGroup(), (group) => group.createTask(refused()))],
   ];
 
-  // With no budget every iteration is a turn of its own, and the host looks at its promises in between.
   test.each(tasks)("fails %s alone", async (_, make) => {
-    const { throws, reports } = await runVirtuallyWithPromises(
-      function* () {
-        yield* make();
-      },
-      { turnBudget: 0 },
-    );
+    const { throws, reports } = await runInShortTurns(function* () {
+      yield* make();
+    });
     expect(String((throws as AggregateError).errors?.[0] ?? throws)).toBe("Error: refused");
     expect([unhandled, reports]).toEqual([[], []]);
   });
@@ -78,21 +90,18 @@ describe("a promise that is rejected before the turn in which it is awaited", ()
       },
     ];
     for (const main of mains) {
-      const { throws } = await runVirtuallyWithPromises<unknown>(main, { turnBudget: 0 });
+      const { throws } = await runInShortTurns(main);
       expect(throws).toMatchObject({ message: "refused" });
     }
     expect(unhandled).toEqual([]);
   });
 
   test("is reported if its task or its wait was dropped", async () => {
-    const { reports } = await runVirtuallyWithPromises(
-      function* () {
-        createTask(refused());
-        void attempt(refused());
-        yield* sleep(1);
-      },
-      { turnBudget: 0 },
-    );
+    const { reports } = await runInShortTurns(function* () {
+      createTask(refused());
+      void attempt(refused());
+      for (let i = 0; i < 5; i++) yield;
+    });
     expect(reports).toMatchObject([
       { message: "Future exception was never retrieved", exception: { message: "refused" } },
       { message: "Task exception was never retrieved", exception: { message: "refused" } },

@@ -32,25 +32,22 @@ describe("getRunningLoop", () => {
 
   test("in a callback of the host it fails although a run lasts; the kept loop works there", async () => {
     let thrown: unknown;
-    const { result } = await runVirtuallyWithPromises(
-      function* () {
-        const loop = getRunningLoop();
-        const future = loop.createFuture<string>();
-        queueMicrotask(() => {
-          try {
-            getRunningLoop();
-          } catch (error) {
-            thrown = error;
-          }
-          loop.createTask(function* () {
-            yield* sleep(3);
-            future.setResult("by a task made in a callback of the host");
-          });
+    const { result } = await runVirtuallyWithPromises(function* () {
+      const loop = getRunningLoop();
+      const future = loop.createFuture<string>();
+      queueMicrotask(() => {
+        try {
+          getRunningLoop();
+        } catch (error) {
+          thrown = error;
+        }
+        loop.createTask(function* () {
+          yield* sleep(3);
+          future.setResult("by a task made in a callback of the host");
         });
-        return yield* future;
-      },
-      { deadlock: false },
-    );
+      });
+      return yield* future;
+    });
     expect(thrown).toMatchObject({ code: "ERR_CORIO_NO_RUNNING_LOOP" });
     expect(result).toBe("by a task made in a callback of the host");
   });

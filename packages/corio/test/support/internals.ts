@@ -1,4 +1,4 @@
-import type { EventLoop, Future } from "corio";
+import type { EventLoop, Future, ManualHost } from "corio";
 
 // What tests of invariants look at inside. The published types do not have it.
 
@@ -10,6 +10,11 @@ export function heldBy(loop: EventLoop): { timers: number; callbacks: number; un
     _unretrieved: { size: number };
   };
   return { timers: _timers.size, callbacks: _ready.length, unretrieved: _unretrieved.size };
+}
+
+/** What a loop of `@corio/testing` stands on. */
+export function hostOf(loop: EventLoop): ManualHost {
+  return (loop as unknown as { _host: ManualHost })._host;
 }
 
 /** How many callbacks a future has. */

@@ -1,5 +1,7 @@
-import { EventLoop, type ExceptionContext, type Future, type Main, ManualHost } from "corio";
+import { VirtualLoop as TestLoop } from "@corio/testing";
+import { EventLoop, type ExceptionContext, type Main, ManualHost } from "corio";
 import { afterEach } from "vitest";
+import { hostOf } from "./internals.js";
 
 /** What a loop's reporter was told, or what its exception handler took. */
 interface Report {
@@ -22,10 +24,6 @@ export interface VirtualLoop {
 
 export interface VirtualOptions {
   debug?: boolean;
-  /** In milliseconds of the virtual clock, which stands still while callbacks run: any budget is a whole turn. */
-  turnBudget?: number;
-  /** Whether a deadlock is an error, default true. */
-  deadlock?: boolean;
   /** Where the clock stands at first, in milliseconds; default 0. */
   time?: number;
   /** Called with the loop before main starts. */
@@ -44,43 +42,43 @@ export interface VirtualRun<T> extends VirtualLoop {
   readonly messages: readonly string[];
 }
 
-/** A loop on virtual time whose reports are kept. */
-export function virtualLoop(options: VirtualOptions = {}): VirtualLoop {
-  const host = new ManualHost(options.time);
-  const { debug = false, turnBudget } = options;
-  const loop = new EventLoop({ host, debug, ...(turnBudget !== undefined && { turnBudget }) });
-  const reports: Report[] = [];
-  const reporting =
-    (kind: "error" | "warn") =>
-    (message: string, ...details: unknown[]): void =>
-      void reports.push({ kind, message, details });
-  loop.reporter = { error: reporting("error"), warn: reporting("warn") };
-  loop.exceptionHandler = (_loop, context) =>
-    void reports.push({ kind: "exception", message: context.message, exception: context.exception, context });
-  return { host, loop, reports };
+/**
+ * A loop whose reports are kept, on a host that the test drives by hand, turn by turn.
+ *
+ * @param options `turnBudget`: in milliseconds of the virtual clock, which stands still while callbacks run, so that any but 0 is a
+ * whole turn
+ */
+export function virtualLoop(options: { debug?: boolean; time?: number; turnBudget?: number } = {}): VirtualLoop {
+  const { debug = false, time, turnBudget } = options;
+  const host = new ManualHost(time);
+  return reporting(host, new EventLoop({ host, debug, ...(turnBudget !== undefined && { turnBudget }) }));
 }
 
 /**
- * Runs main on virtual time until it is done, and closes the loop. Synchronous: no promise gets its say. A main that fails
- * fails the test, unless the test looks at `throws` or `result`.
+ * Runs main on a loop of `@corio/testing` until it is done, and closes the loop; tasks that are left stay as they are.
+ * Synchronous: no promise gets its say. A main that fails fails the test, unless the test looks at `throws` or `result`.
  */
 export function runVirtually<T>(main: Main<T>, options: VirtualOptions = {}): VirtualRun<T> {
-  const virtual = virtualLoop(options);
-  const future = begin(virtual, main, options);
-  while (!future.done && virtual.host.step());
-  return ended(virtual, future, options);
+  const [test, virtual] = begin(options);
+  let outcome: Outcome<T>;
+  try {
+    outcome = { result: test.runUntilComplete(main) };
+  } catch (throws) {
+    outcome = { throws };
+  }
+  return ended(test, virtual, options, outcome);
 }
 
-/** The same for tests with real promises, whose reactions run before each step of the host. */
+/** The same for tests with real promises and timers: the clock moves on when none of them is under way. */
 export async function runVirtuallyWithPromises<T>(main: Main<T>, options: VirtualOptions = {}): Promise<VirtualRun<T>> {
-  const virtual = virtualLoop(options);
-  const future = begin(virtual, main, options);
-  const giveUpAt = realNow() + GIVE_UP_AFTER;
-  while (!future.done && realNow() < giveUpAt) {
-    await drainPromises();
-    if (!future.done && !virtual.host.step() && options.deadlock !== false) break;
+  const [test, virtual] = begin(options);
+  let outcome: Outcome<T>;
+  try {
+    outcome = { result: await test.run(main) };
+  } catch (throws) {
+    outcome = { throws };
   }
-  return ended(virtual, future, options);
+  return ended(test, virtual, options, outcome);
 }
 
 /** Lets the reactions of promises run, and the host's own events. */
@@ -88,15 +86,30 @@ export function drainPromises(): Promise<void> {
   return new Promise((resolve) => void realImmediate(resolve));
 }
 
-/** Milliseconds of real time; less than vitest's limit, so that the error says what is wrong. */
-const GIVE_UP_AFTER = 50_000;
 const realImmediate = setImmediate;
-const realNow = performance.now.bind(performance);
 
-function begin<T>(virtual: VirtualLoop, main: Main<T>, options: VirtualOptions): Future<Awaited<T>> {
-  options.prepare?.(virtual);
-  const awaitable = typeof main === "function" ? main() : main;
-  return virtual.loop.start(awaitable, options.deadlock === undefined ? {} : { deadlock: options.deadlock });
+interface Outcome<T> {
+  readonly result?: Awaited<T>;
+  readonly throws?: unknown;
+}
+
+function begin({ debug = false, time, prepare }: VirtualOptions): [TestLoop, VirtualLoop] {
+  const test = new TestLoop({ debug, startTime: time });
+  const virtual = reporting(hostOf(test.loop), test.loop);
+  prepare?.(virtual);
+  return [test, virtual];
+}
+
+function reporting(host: ManualHost, loop: EventLoop): VirtualLoop {
+  const reports: Report[] = [];
+  const report =
+    (kind: "error" | "warn") =>
+    (message: string, ...details: unknown[]): void =>
+      void reports.push({ kind, message, details });
+  loop.reporter = { error: report("error"), warn: report("warn") };
+  loop.exceptionHandler = (_loop, context) =>
+    void reports.push({ kind: "exception", message: context.message, exception: context.exception, context });
+  return { host, loop, reports };
 }
 
 // Runs that failed, while nothing has looked at how they ended.
@@ -108,20 +121,16 @@ afterEach(() => {
   if (first !== undefined) throw first;
 });
 
-function ended<T>(virtual: VirtualLoop, future: Future<Awaited<T>>, { time = 0 }: VirtualOptions): VirtualRun<T> {
-  const { loop, host, reports } = virtual;
-  if (!future.done) {
-    throw new Error(`main is not done at ${host.now()} ms, and the host has nothing left to run`);
-  }
-  const duration = host.now() - time;
-  let result: Awaited<T> | undefined;
-  let throws: unknown;
-  try {
-    result = future.result();
-  } catch (error) {
-    throws = error;
-  }
-  loop.close();
+function ended<T>(
+  test: TestLoop,
+  virtual: VirtualLoop,
+  { time = 0 }: VirtualOptions,
+  { result, throws }: Outcome<T>,
+): VirtualRun<T> {
+  const duration = test.time() - time;
+  // a run that was given up
+  if (virtual.loop.running) test.close();
+  virtual.loop.close();
   const run = {
     ...virtual,
     duration,
@@ -135,7 +144,7 @@ function ended<T>(virtual: VirtualLoop, future: Future<Awaited<T>>, { time = 0 }
       return throws;
     },
     get messages(): readonly string[] {
-      return reports.map(({ message }) => message);
+      return virtual.reports.map(({ message }) => message);
     },
   };
   if (throws !== undefined) unseen.set(run, throws);

@@ -323,38 +323,32 @@ describe("futures of promises", () => {
   });
 
   test("many waits for one promise are all woken, in order", async () => {
-    const { result } = await runVirtuallyWithPromises(
-      function* () {
-        const promise = drainPromises().then(() => "same");
-        const woken: string[] = [];
-        const tasks = [1, 2, 3].map((n) =>
-          createTask(function* () {
-            woken.push(`${n} ${yield* until(promise)}`);
-          }),
-        );
-        for (const task of tasks) yield* task;
-        return woken;
-      },
-      { deadlock: false },
-    );
+    const { result } = await runVirtuallyWithPromises(function* () {
+      const promise = drainPromises().then(() => "same");
+      const woken: string[] = [];
+      const tasks = [1, 2, 3].map((n) =>
+        createTask(function* () {
+          woken.push(`${n} ${yield* until(promise)}`);
+        }),
+      );
+      for (const task of tasks) yield* task;
+      return woken;
+    });
     expect(result).toEqual(["1 same", "2 same", "3 same"]);
   });
 
   test("one of several waits that is cancelled leaves the others alone", async () => {
-    const { result, reports } = await runVirtuallyWithPromises(
-      function* () {
-        let resolve: (value: string) => void = () => {};
-        const promise = new Promise<string>((r) => {
-          resolve = r;
-        });
-        const futures = [until(promise), until(promise), until(promise)] as const;
-        futures[1].cancel();
-        yield;
-        resolve("value");
-        return [yield* futures[0], futures[1].cancelled, yield* futures[2]];
-      },
-      { deadlock: false },
-    );
+    const { result, reports } = await runVirtuallyWithPromises(function* () {
+      let resolve: (value: string) => void = () => {};
+      const promise = new Promise<string>((r) => {
+        resolve = r;
+      });
+      const futures = [until(promise), until(promise), until(promise)] as const;
+      futures[1].cancel();
+      yield;
+      resolve("value");
+      return [yield* futures[0], futures[1].cancelled, yield* futures[2]];
+    });
     expect(result).toEqual(["value", true, "value"]);
     expect(reports).toEqual([]);
   });
@@ -374,15 +368,12 @@ describe("futures of promises", () => {
         queueMicrotask(() => resolve("first"));
       },
     } as PromiseLike<string>;
-    const { result } = await runVirtuallyWithPromises(
-      function* () {
-        const first = yield* until(unruly);
-        const other = until(drainPromises().then(() => "right"));
-        again("wrong");
-        return [first, yield* other];
-      },
-      { deadlock: false },
-    );
+    const { result } = await runVirtuallyWithPromises(function* () {
+      const first = yield* until(unruly);
+      const other = until(drainPromises().then(() => "right"));
+      again("wrong");
+      return [first, yield* other];
+    });
     expect(result).toEqual(["first", "right"]);
   });
 

@@ -1,8 +1,9 @@
 import { CorioError } from "corio";
+import { isOwnFrame, isProgramLine, shortPaths } from "../frames/program-lines.js";
 import { LeakError } from "../leaks/leak-error.js";
 import type { Failure, FailureKind } from "./failure.js";
 import { encodeSchedule, type Schedule } from "./schedule.js";
-import { format, shortPaths, type TimelineEntry } from "./timeline.js";
+import { format, type TimelineEntry } from "./timeline.js";
 
 /** What was found out about a failure. */
 export interface Finding {
@@ -11,7 +12,7 @@ export interface Finding {
   readonly seed: string;
   /** The number of that schedule, from 1. */
   readonly number: number;
-  /** How many schedules were to be run. */
+  /** How many schedules were to be run; 0 if it was one that was asked for. */
   readonly schedules: number;
   /** The deviations that matter. */
   readonly schedule: Schedule;
@@ -62,7 +63,9 @@ function describe({ failure, seed, number, schedules, schedule, deviations, time
   const ordinary = schedule.length === 0;
   const found = ordinary
     ? "in the ordinary order, in which every program runs"
-    : `under schedule ${number} of ${schedules}`;
+    : schedules === 0
+      ? "under this schedule"
+      : `under schedule ${number} of ${schedules}`;
   const matters = ordinary
     ? []
     : [
@@ -77,7 +80,7 @@ function describe({ failure, seed, number, schedules, schedule, deviations, time
     ...linesOf(failure.error).map((line) => `  ${line}`),
     ...matters,
     "",
-    "Who ran when (* marks the departures):",
+    ordinary ? "Who ran when:" : "Who ran when (* marks the departures):",
     ...table(timeline),
     "",
     `To run this schedule alone: replay(program, ${JSON.stringify(repeat)})`,
@@ -91,26 +94,29 @@ function linesOf(error: unknown): string[] {
   const { cause } = error;
   const causes = cause instanceof Error && !(error instanceof LeakError) ? linesOf(cause) : [];
   return [
-    ...`${error.name}: ${error.message}`.split("\n").filter(isTheirs).map(shortPaths),
+    ...`${error.name}: ${error.message}`.split("\n").filter(isOfUse).map(shortPaths),
     ...(error instanceof AggregateError ? error.errors.flatMap(linesOf) : framesOf(error)).map(indent),
     ...causes.map((line, i) => indent(i === 0 ? `caused by ${line}` : line)),
   ];
 }
 
-function framesOf(error: Error): string[] {
-  return (error.stack ?? "")
-    .split("\n")
-    .filter((line) => /^ {4}(at |awaited in )/.test(line) && isTheirs(line))
-    .map((line) => shortPaths(line.trim()));
+/** The program's frames, task by task; what called explore() is left out. */
+function framesOf({ stack = "", message }: Error): string[] {
+  const frames: string[] = [];
+  let inside = true;
+  const after = stack.includes(message) ? stack.indexOf(message) + message.length : 0;
+  for (const line of stack.slice(after).split("\n")) {
+    if (/^ {4}awaited in /.test(line)) inside = true;
+    else if (isOwnFrame(line)) inside = false;
+    else if (!/^ {4}at /.test(line) || !isProgramLine(line)) continue;
+    if (inside) frames.push(shortPaths(line.trim()));
+  }
+  return frames;
 }
 
-/**
- * Whether a line is not one that concerns only corio: a frame of its own or of Node's, or the advice that an ordinary deadlock comes
- * with, for nothing outside wakes a program that is explored.
- */
-function isTheirs(line: string): boolean {
-  if (line.includes("hold the loop meanwhile")) return false;
-  return !/^\s*(created )?at .*(node_modules|[( ]node:|<anonymous>|packages\/(corio|testing)\/(src|dist)\/)/.test(line);
+/** Frames of corio's own are not, nor is the advice of an ordinary deadlock: nothing outside wakes a program that is explored. */
+function isOfUse(line: string): boolean {
+  return isProgramLine(line) && !line.includes("hold the loop meanwhile");
 }
 
 function indent(line: string): string {
@@ -119,7 +125,7 @@ function indent(line: string): string {
 
 /** The end of a sleep and corio's own callbacks tell nothing that the next step of a task does not. */
 function isNews({ who, deviation }: TimelineEntry): boolean {
-  return deviation !== undefined || !/^(end of a sleep|callback( #.*)?)$/.test(who);
+  return deviation !== undefined || !/^(end of .*sleep|callback( #.*)?)$/.test(who);
 }
 
 function table(timeline: readonly TimelineEntry[]): string[] {

@@ -1,14 +1,14 @@
-import { type Coroutine, CorioError, isCoroutine, type Task } from "corio";
+import { CorioError, type Task } from "corio";
 import type { LeakOptions } from "../leaks/left-on-loop.js";
 import { randomFrom } from "../random/random.js";
-import { RealActivity } from "../virtual-time/real-activity.js";
+import { RealActivity, realNow } from "../virtual-time/real-activity.js";
 import { ExplorationError } from "./exploration-error.js";
 import { type Failure, isAlike } from "./failure.js";
 import { decodeSchedule, encodeSchedule, type Schedule } from "./schedule.js";
-import { type Openings, type Program, type RunOptions, ScheduleRun } from "./schedule-run.js";
+import { notAProgram, type Openings, type Program, type RunOptions, ScheduleRun } from "./schedule-run.js";
 import { shrink } from "./shrink.js";
 import { AnyOrder, ByPriority, Follow, type Steering } from "./steering.js";
-import { SystematicSearch } from "./systematic-search.js";
+import { scheduleOf, SystematicSearch } from "./systematic-search.js";
 import { Timeline } from "./timeline.js";
 
 /** Options of `replay`: those that change what one schedule does. */
@@ -134,11 +134,32 @@ function synchronously<T>(work: Generator<Pause, T, void>): T {
 
 async function asynchronously<T>(work: Generator<Pause, T, void>): Promise<T> {
   const activity = new RealActivity();
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    await activity.settle();
+  activity.begin();
+  try {
+    for (;;) {
+      const { done, value: run } = work.next();
+      if (done) return run;
+      const end = realNow() + REAL_LIMIT;
+      await activity.settle();
+      while (run.idle && (run.held || !activity.quiet)) {
+        if (realNow() > end) throw realTimeout();
+        await activity.pause();
+      }
+    }
+  } finally {
+    activity.end();
   }
+}
+
+// How long an explored program may wait for something real at one place, in milliseconds.
+const REAL_LIMIT = 30_000;
+
+function realTimeout(): CorioError {
+  return new CorioError(
+    "ERR_CORIO_REAL_TIMEOUT",
+    `the explored program waits for something real that has not come for ${REAL_LIMIT} ms: a timer, a request, a socket, or who is to ` +
+      "end `loop.hold()`",
+  );
 }
 
 class Explorer<T> {
@@ -157,6 +178,7 @@ class Explorer<T> {
     this.#program = program;
     this.#options = { cancel, slowTasks, maxSteps, leaks: leaks === false ? NOTHING : leaks === true ? {} : leaks };
     this.#schedules = atLeast("schedules", schedules, 1);
+    if (!Number.isSafeInteger(seed)) throw notAnOption(`seed is a whole number, not ${String(seed)}`);
     this.#seed = seed;
     this.#delays = atLeast("delays", delays, 0);
     atLeast("maxSteps", maxSteps, 1);
@@ -165,15 +187,14 @@ class Explorer<T> {
   *explore(): Generator<Pause, Exploration, void> {
     const ordinary = yield* this.#perform(new Follow([]), true);
     if (ordinary.failure !== undefined) yield* this.#report(ordinary, encodeSchedule([]));
-    const search = new SystematicSearch(this.#delays, randomFrom(this.#seed));
-    search.add(ordinary.openings as Openings);
     const half = this.#delays === 0 ? 0 : Math.ceil(this.#schedules / 2);
-    while (this.#run < half) {
-      const next = search.next();
-      if (next === undefined) break;
-      const run = yield* this.#perform(new Follow(next.schedule), true);
-      if (run.failure !== undefined) yield* this.#report(run, encodeSchedule(next.schedule));
-      search.add(run.openings as Openings, next.branch);
+    const search = new SystematicSearch(this.#delays, Math.max(half - 1, 0), randomFrom(this.#seed));
+    search.add(ordinary.openings as Openings);
+    for (let branch = search.next(); branch !== undefined; branch = search.next()) {
+      const schedule = scheduleOf(branch);
+      const run = yield* this.#perform(new Follow(schedule), true);
+      if (run.failure !== undefined) yield* this.#report(run, encodeSchedule(schedule));
+      search.add(run.openings as Openings, branch);
     }
     const horizon = ordinary.step;
     while (!search.exhausted && this.#run < this.#schedules) {
@@ -187,9 +208,18 @@ class Explorer<T> {
   *replay(seed: string): Generator<Pause, T, void> {
     const random = decodeSeed(seed);
     const steering = random === undefined ? new Follow(decodeSchedule(seed)) : this.#drawn(random);
-    const run = yield* this.#perform(steering, false);
+    const timeline = new Timeline();
+    const run = yield* this.#perform(steering, false, timeline);
     if (run.failure === undefined) return run.result as T;
-    return yield* this.#report(run, seed, { shorten: false });
+    throw new ExplorationError({
+      failure: run.failure,
+      seed,
+      number: 1,
+      schedules: 0,
+      schedule: run.taken,
+      deviations: run.taken.length,
+      timeline: timeline.entries,
+    });
   }
 
   #drawn({ seed, number, horizon }: RandomSeed): Steering {
@@ -209,10 +239,10 @@ class Explorer<T> {
     return run;
   }
 
-  *#report(found: ScheduleRun<T>, seed: string, { shorten = true } = {}): Generator<Pause, never, void> {
+  *#report(found: ScheduleRun<T>, seed: string): Generator<Pause, never, void> {
     const failure = found.failure as Failure;
     const number = this.#run;
-    const shortest = shorten ? yield* this.#shorten(found.taken, failure) : found.taken;
+    const shortest = yield* this.#shorten(found.taken, failure);
     const timeline = new Timeline();
     const again = yield* this.#perform(new Follow(shortest), false, timeline);
     if (again.failure === undefined || !isAlike(again.failure, failure)) throw notDeterministic(failure, seed);
@@ -261,20 +291,17 @@ function encodeSeed({ seed, number, horizon }: RandomSeed): string {
 }
 
 function decodeSeed(text: string): RandomSeed | undefined {
-  const { seed, number, horizon } = /^(?<seed>-?[\d.e+]+)\/(?<number>\d+)\/(?<horizon>\d+)$/.exec(text)?.groups ?? {};
+  const { seed, number, horizon } = /^(?<seed>-?\d+)\/(?<number>\d+)\/(?<horizon>\d+)$/.exec(text)?.groups ?? {};
   return seed === undefined ? undefined : { seed: Number(seed), number: Number(number), horizon: Number(horizon) };
 }
 
 function atLeast(option: string, value: number, least: number): number {
-  if (typeof value === "number" && value >= least) return value;
-  throw Object.assign(new RangeError(`${option} is ${least} or more, not ${String(value)}`), { code: "ERR_CORIO_EXPLORE" });
+  if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= least)) return value;
+  throw notAnOption(`${option} is a whole number, ${least} or more, not ${String(value)}`);
 }
 
-function notAProgram(value: unknown): Error {
-  const remedy = isCoroutine(value)
-    ? "a coroutine runs only once: give the function itself, explore(program), not explore(program())"
-    : "explore(program) takes a function* that makes a new coroutine for each schedule";
-  return Object.assign(new TypeError(remedy), { code: "ERR_CORIO_EXPLORE" });
+function notAnOption(text: string): Error {
+  return Object.assign(new RangeError(text), { code: "ERR_CORIO_EXPLORE" });
 }
 
 function notDeterministic({ error }: Failure, seed: string): CorioError {

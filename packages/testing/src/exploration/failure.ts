@@ -31,5 +31,13 @@ function classesOf(error: unknown): string {
 /** What was thrown, as an error. */
 export function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  return new Error(`${String(thrown)} was thrown, which is no Error`, { cause: thrown });
+  return new Error(`${textOf(thrown)} was thrown, which is no Error`, { cause: thrown });
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -3,13 +3,14 @@ import {
   type Coroutine,
   CorioError,
   DeadlockError,
-  describeWait,
   EventLoop,
   formatTasks,
   type Future,
+  isCoroutine,
   nextDeadline,
   type Ready,
   type Task,
+  waitsForPromise,
 } from "corio";
 import { LeakError } from "../leaks/leak-error.js";
 import { type LeakOptions, leftOnLoop, Reports } from "../leaks/left-on-loop.js";
@@ -55,13 +56,13 @@ export interface RunObserver {
 export interface Openings {
   /** For each step, from 1, how many alternatives there were. */
   readonly alternatives: number[];
-  /** The moments at which a cancellation makes a difference: each await of each task, while it waits and once it was woken. */
-  readonly cancels: { readonly step: number; readonly task: number }[];
+  /** Who could be cancelled before which step; whether a new moment of that task begins there: it waits, or it was woken. */
+  readonly cancels: { readonly step: number; readonly task: number; readonly begins: boolean }[];
   /** The steps before which time could pass. */
   readonly times: number[];
 }
 
-const TURNS_OF_CLEANUP = 1_000;
+const STEPS_OF_CLEANUP = 10_000;
 
 /**
  * One run of a program under one schedule, on a loop and a virtual clock of its own.
@@ -88,11 +89,14 @@ export class ScheduleRun<T> implements Situation {
   readonly #reports = new Reports(() => {});
   // tasks by the order in which they became ready first, where tasks may be cancelled or somebody looks on
   readonly #numbers = new Map<Task<unknown>, number>();
-  #steered = true;
   #main: Task<unknown> | undefined;
+  #whole: Future<T> | undefined;
+  // undefined while the program runs; then how many steps may be used to clean up
+  #cleanupLeft: number | undefined;
   readonly #lastMoments: number[] = [];
   // how many steps each task has run, while openings are recorded: that tells one await from another
   readonly #stepsOf = new Map<Ready, number>();
+  #overrun = false;
   #stuck = false;
 
   constructor(
@@ -108,7 +112,13 @@ export class ScheduleRun<T> implements Situation {
     this.openings = record ? { alternatives: [0], cancels: [], times: [] } : undefined;
     const named = observer !== undefined;
     this.#queue = new ChoosingQueue(this.#choose, named || options.cancel !== false ? this.#number : undefined);
-    this.#loop = new EventLoop({ host: this.#host, readyQueue: this.#queue, debug: named });
+    this.#loop = new EventLoop({
+      host: this.#host,
+      readyQueue: this.#queue,
+      debug: named,
+      // where time passes between two steps, the loop is to see it at once
+      ...(options.slowTasks && { turnBudget: 0 }),
+    });
     // debug mode's own timers must not change what happens
     this.#loop.slowCancellationDuration = Number.POSITIVE_INFINITY;
     standsOn(this.#loop, this.#host);
@@ -117,20 +127,30 @@ export class ScheduleRun<T> implements Situation {
 
   /** Runs it to its end. Yields whenever everything waits: promises may settle then. */
   *run(): Generator<void, void, void> {
-    const main = (this.#main = this.#loop.createTask(this.#program, { name: "main" }));
-    const whole = this.#loop.start(main) as Future<T>;
-    while (!whole.done && !this.#stuck && this.step <= this.#options.maxSteps) {
+    this.#main = this.#loop.createTask(start(this.#program), { name: "main" });
+    const whole = (this.#whole = this.#loop.start(this.#main) as Future<T>);
+    while (!whole.done && !this.#stuck && !this.#overrun) {
       if (this.#host.runTurn()) continue;
       yield;
-      if (this.#host.turns > 0 || whole.done) continue;
-      this.#pass();
+      if (!this.#host.runTurn() && !whole.done) this.#pass();
     }
     this.#judge(whole);
   }
 
-  /** Whether nothing but a promise can go on, for which a task waits. */
+  /** Whether everything waits at present. */
+  get idle(): boolean {
+    return this.#host.turns === 0 && !this.#whole?.done;
+  }
+
+  /** Whether something outside was declared that is going to wake a task: `loop.hold()`. */
+  get held(): boolean {
+    return this.#host.held;
+  }
+
+  /** Whether a task waits for a promise. */
   get waitsForPromise(): boolean {
-    return this.#host.nextAlarm === undefined && [...allTasks(this.#loop)].some((task) => describeWait(task) === "waits for a promise");
+    for (const task of allTasks(this.#loop)) if (waitsForPromise(task)) return true;
+    return false;
   }
 
   get alternatives(): number {
@@ -152,8 +172,12 @@ export class ScheduleRun<T> implements Situation {
   // Nothing is ready: the clock goes on, if there is anything to go on to.
   #pass(): void {
     const host = this.#host;
+    if (this.step >= this.#options.maxSteps) {
+      this.#overrun = true;
+      return;
+    }
     this.step++;
-    if (this.openings !== undefined) this.#record(0);
+    if (this.openings !== undefined) this.#recordCancels(this.openings);
     if (this.#deviate()) return;
     if (host.tellBlocked()) return;
     const from = host.now();
@@ -164,11 +188,20 @@ export class ScheduleRun<T> implements Situation {
   }
 
   readonly #choose = (queue: ChoosingQueue): number => {
-    if (!this.#steered) return 0;
+    if (this.#cleanupLeft !== undefined) {
+      if (--this.#cleanupLeft <= 0) this.#loop.stop();
+      return 0;
+    }
+    if (this.step >= this.#options.maxSteps) {
+      this.#overrun = true;
+      this.#loop.stop();
+      return 0;
+    }
     this.step++;
-    if (this.openings !== undefined) this.#record(queue.alternatives);
+    if (this.openings !== undefined) this.#recordCancels(this.openings);
     this.#deviate();
     const { alternatives } = queue;
+    if (this.openings !== undefined) this.openings.alternatives[this.step] = alternatives;
     const choice = alternatives > 1 ? this.#steering.choose(this) : 0;
     const ready = this.#observer === undefined && this.openings === undefined ? undefined : queue.list();
     if (choice > 0) {
@@ -224,49 +257,45 @@ export class ScheduleRun<T> implements Situation {
     if (this.#numbers.has(task)) return;
     this.#numbers.set(task, this.#numbers.size);
     // their usual names count all tasks of the process
-    if (this.#observer !== undefined && /^Task-\d+$/.test(task.name)) task.name = `task ${this.#numbers.size - 1}`;
+    if (this.#observer !== undefined && /^Task-\d+$/.test(task.name)) task.name = `Task-${this.#numbers.size - 1}`;
   };
 
-  #record(alternatives: number): void {
-    const openings = this.openings as Openings;
-    openings.alternatives[this.step] = alternatives;
-    if (alternatives > 0 && this.timeMayPass) openings.times.push(this.step);
+  #recordCancels({ cancels, times }: Openings): void {
+    if (this.#queue.length > 0 && this.timeMayPass) times.push(this.step);
     for (const task of this.#cancellable()) {
       const number = this.#numbers.get(task) as number;
       const moment = 2 * (this.#stepsOf.get(task) ?? 0) + (isReady(task) ? 1 : 0);
       // a task's moments follow one another, so a new one differs from the last
-      if (this.#lastMoments[number] === moment) continue;
+      const begins = this.#lastMoments[number] !== moment;
       this.#lastMoments[number] = moment;
-      openings.cancels.push({ step: this.step, task: number });
+      cancels.push({ step: this.step, task: number, begins });
     }
   }
 
   #judge(whole: Future<T>): void {
-    this.#steered = false;
-    this.#observer?.ends();
     const loop = this.#loop;
     const { leaks } = this.#options;
-    if (!whole.done) {
-      this.failure = { kind: "unending", error: this.#unending() };
-      this.#abandon();
-      return;
-    }
-    try {
-      this.result = whole.result();
-    } catch (thrown) {
-      if (!isInjected(thrown)) {
-        const error = asError(thrown);
-        this.failure = { kind: error instanceof DeadlockError ? "deadlock" : "error", error };
-      }
-    }
+    this.#cleanupLeft = STEPS_OF_CLEANUP;
+    this.#observer?.ends();
+    if (this.#overrun || this.#stuck) this.failure = { kind: "unending", error: this.#unending() };
+    else this.#take(whole);
     const left = this.failure === undefined ? leftOnLoop(loop, leaks) : [];
-    if (allTasks(loop).size > 0) this.#abandon();
-    else loop.close();
+    this.#abandon();
     if (leaks.errors !== false) left.push(...this.#reports.lost);
     if (this.failure !== undefined || left.length === 0) return;
     const error = new LeakError("the program", left);
     if (this.#reports.cause !== undefined) error.cause = this.#reports.cause;
     this.failure = { kind: "leak", error };
+  }
+
+  #take(whole: Future<T>): void {
+    try {
+      this.result = whole.result();
+    } catch (thrown) {
+      if (isInjected(thrown)) return;
+      const error = asError(thrown);
+      this.failure = { kind: error instanceof DeadlockError ? "deadlock" : "error", error };
+    }
   }
 
   #unending(): Error {
@@ -276,21 +305,46 @@ export class ScheduleRun<T> implements Situation {
     return new CorioError("ERR_CORIO_UNENDING", `the program ${why}. Its tasks:\n${formatTasks(allTasks(this.#loop))}`);
   }
 
-  /** Lets the tasks that are left clean up, as far as they do so soon. */
+  /** Lets the tasks that are left clean up, as far as they do so soon, and closes the loop. */
   #abandon(): void {
     const loop = this.#loop;
-    // the first round ends the main task, if it has not ended; the second one all others
-    for (let round = 0; round < 2 && allTasks(loop).size > 0; round++) {
-      if (loop.running) for (const task of allTasks(loop)) task.cancel();
-      else loop.start(cleanUp(loop), { deadlock: false });
-      for (let i = 0; i < TURNS_OF_CLEANUP && loop.running && this.#host.step(); i++);
-    }
-    if (loop.running) {
-      loop.stop();
-      this.#host.runTurn();
+    this.#stop(this.#whole as Future<unknown>);
+    if (allTasks(loop).size > 0) {
+      const cleaning = loop.start(cleanUp(loop), { deadlock: false });
+      while (loop.running && this.#host.step());
+      this.#stop(cleaning);
     }
     loop.close();
   }
+
+  #stop(run: Future<unknown>): void {
+    if (this.#loop.running) {
+      this.#loop.stop();
+      this.#host.runReady();
+    }
+    // that it was stopped is nothing to report
+    if (run.done && !run.cancelled) run.exception();
+  }
+}
+
+/** Inside of the loop, where a program that is no `function*` may use it, too. */
+function* start<T>(program: Program<T>): Coroutine<T> {
+  const made: unknown = program();
+  if (!isCoroutine(made)) throw notAProgram(made);
+  return yield* made as Coroutine<T>;
+}
+
+/** The error for what is no program, or does not make a coroutine. */
+export function notAProgram(value: unknown): Error {
+  const remedy = isCoroutine(value)
+    ? "a coroutine runs only once: give the function itself, explore(program), not explore(program())"
+    : `explore(program) takes a function* that makes a new coroutine for each schedule; this one is or gives ${describe(value)}`;
+  return Object.assign(new TypeError(remedy), { code: "ERR_CORIO_EXPLORE" });
+}
+
+function describe(value: unknown): string {
+  if (typeof (value as { then?: unknown } | undefined)?.then === "function") return "a promise: write function*, not async";
+  return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
 }
 
 /** Whether a task that is not running can go on. */

@@ -41,15 +41,25 @@ function encode(deviation: Deviation): string {
  */
 export function decodeSchedule(text: string): Schedule {
   if (text === ORDINARY) return [];
-  return text.split(",").map((part) => {
-    const { step, order, task, time } =
-      /^(?<step>[1-9]\d*):(?:(?<order>[2-9]|[1-9]\d+)|c(?<task>[1-9]\d*)|(?<time>t))$/.exec(part)?.groups ?? {};
-    if (order !== undefined) return { kind: "order", step: Number(step), choice: Number(order) - 1 };
-    if (task !== undefined) return { kind: "cancel", step: Number(step), task: Number(task) - 1 };
-    if (time !== undefined) return { kind: "time", step: Number(step) };
-    throw new CorioError(
-      "ERR_CORIO_SCHEDULE",
-      `"${text}" is no schedule: replay(program, seed) takes the \`seed\` or the \`schedule\` of an ExplorationError`,
-    );
-  });
+  const schedule = String(text).split(",").map(decode);
+  const isInOrder = schedule.every((deviation, i) => i === 0 || isBefore(schedule[i - 1], deviation));
+  if (isInOrder && schedule.every((deviation) => deviation !== undefined)) return schedule;
+  throw new CorioError(
+    "ERR_CORIO_SCHEDULE",
+    `"${String(text)}" is no schedule: replay(program, seed) takes the \`seed\` or the \`schedule\` of an ExplorationError`,
+  );
+}
+
+function decode(part: string): Deviation | undefined {
+  const { step, order, task, time } =
+    /^(?<step>[1-9]\d*):(?:(?<order>[2-9]|[1-9]\d+)|c(?<task>[1-9]\d*)|(?<time>t))$/.exec(part)?.groups ?? {};
+  if (order !== undefined) return { kind: "order", step: Number(step), choice: Number(order) - 1 };
+  if (task !== undefined) return { kind: "cancel", step: Number(step), task: Number(task) - 1 };
+  return time === undefined ? undefined : { kind: "time", step: Number(step) };
+}
+
+/** Whether one deviation may stand before another: who runs at a step is chosen last. */
+function isBefore(one: Deviation | undefined, other: Deviation | undefined): boolean {
+  if (one === undefined || other === undefined) return true;
+  return one.step < other.step || (one.step === other.step && one.kind !== "order");
 }

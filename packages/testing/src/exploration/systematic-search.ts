@@ -3,16 +3,22 @@ import type { Deviation, Schedule } from "./schedule.js";
 import type { Openings } from "./schedule-run.js";
 
 /** A schedule that is one deviation longer than one that was run; a chain through those before it. */
-interface Branch {
+export interface Branch {
   readonly parent: Branch | undefined;
   readonly deviation: Deviation;
   readonly delays: number;
 }
 
+/** The branches of one distance: as many as can still be run, drawn from all that were offered. */
+interface Level {
+  readonly branches: Branch[];
+  offered: number;
+}
+
 /**
  * Goes through the schedules by how far they are from the ordinary one: first all with one delay, then all with two, and so on. To
- * pass over one that is ready is a delay, so the second alternative costs one and the third two; a cancellation and the passing of
- * time cost one each.
+ * pass over one that is ready is a delay, so the second alternative costs one and the third two. The passing of time costs one; so
+ * does a cancellation where an await begins and where it has come, and two in between.
  *
  * A schedule branches only after its last deviation, so each is met once: two that differ have at their first difference
  * different entries that run. Where there are more of one distance than can be run, it takes some by lot.
@@ -23,61 +29,87 @@ export class SystematicSearch {
   readonly #bound: number;
   readonly #random: Random;
   // by the number of their delays
-  readonly #branches: Branch[][] = [];
+  readonly #levels: Level[] = [];
+  #left: number;
   #complete = true;
 
-  /** @param bound how many delays at most */
-  constructor(bound: number, random: Random) {
+  /**
+   * @param bound how many delays at most
+   * @param left how many schedules can be run
+   */
+  constructor(bound: number, left: number, random: Random) {
     this.#bound = bound;
+    this.#left = left;
     this.#random = random;
   }
 
   /** Whether every schedule was taken that there is. */
   get exhausted(): boolean {
-    return this.#complete && this.#branches.every((level) => level.length === 0);
+    return this.#complete && this.#levels.every(({ branches }) => branches.length === 0);
   }
 
-  /** Takes the next schedule; `undefined` if none is left within the bound. */
-  next(): { schedule: Schedule; branch: Branch } | undefined {
-    const level = this.#branches.find(({ length }) => length > 0);
-    if (level === undefined) return undefined;
-    const i = this.#random(level.length);
-    const branch = level[i] as Branch;
-    level[i] = level.at(-1) as Branch;
-    level.pop();
-    return { schedule: scheduleOf(branch), branch };
+  /** Takes the next schedule; `undefined` if none is left within the bound, or none can be run any more. */
+  next(): Branch | undefined {
+    const level = this.#levels.find(({ branches }) => branches.length > 0);
+    if (level === undefined || this.#left === 0) return undefined;
+    this.#left--;
+    const { branches } = level;
+    const i = this.#random(branches.length);
+    const branch = branches[i] as Branch;
+    branches[i] = branches.at(-1) as Branch;
+    branches.pop();
+    return branch;
   }
 
   /** Adds what branches off from a schedule that was run; of the ordinary one, which has no branch. */
-  add(openings: Openings, branch?: Branch): void {
-    const last = branch?.deviation;
+  add(openings: Openings, parent?: Branch): void {
+    const last = parent?.deviation;
     const from = last?.step ?? 0;
-    const delays = branch?.delays ?? 0;
-    const add = (deviation: Deviation, cost: number): void => this.#add({ parent: branch, deviation, delays: delays + cost });
-    for (const { step, task } of openings.cancels) {
-      if (step > from) add({ kind: "cancel", step, task }, 1);
+    const delays = parent?.delays ?? 0;
+    const branch = (deviation: Deviation, cost: number): void => this.#add({ parent, deviation, delays: delays + cost });
+    for (const { step, task, begins } of openings.cancels) {
+      const isAfter = step > from || (last?.kind === "cancel" && step === from && task > last.task);
+      if (isAfter) branch({ kind: "cancel", step, task }, begins ? 1 : 2);
     }
-    for (const step of openings.times) {
-      if (step > from) add({ kind: "time", step }, 1);
-    }
+    for (const step of openings.times) if (step > from) branch({ kind: "time", step }, 1);
     // at the step of a cancellation, somebody else may go first
     const firstStep = last === undefined || last.kind === "order" ? from + 1 : from;
     for (let step = firstStep; step < openings.alternatives.length; step++) {
       const alternatives = openings.alternatives[step] ?? 0;
-      for (let choice = 1; choice < alternatives; choice++) add({ kind: "order", step, choice }, choice);
+      for (let choice = 1; choice < alternatives; choice++) branch({ kind: "order", step, choice }, choice);
     }
   }
 
   #add(branch: Branch): void {
-    if (branch.delays > this.#bound) this.#complete = false;
-    else {
-      while (this.#branches.length <= branch.delays) this.#branches.push([]);
-      (this.#branches[branch.delays] as Branch[]).push(branch);
+    const room = this.#roomAt(branch.delays);
+    if (room <= 0) {
+      this.#complete = false;
+      return;
     }
+    while (this.#levels.length <= branch.delays) this.#levels.push({ branches: [], offered: 0 });
+    const level = this.#levels[branch.delays] as Level;
+    level.offered++;
+    if (level.branches.length < room) {
+      level.branches.push(branch);
+      return;
+    }
+    // each of those that were offered has the same chance to stay
+    this.#complete = false;
+    const place = this.#random(level.offered);
+    if (place < level.branches.length) level.branches[place] = branch;
+  }
+
+  /** How many branches of this distance can be run at most: those that are nearer come first. */
+  #roomAt(delays: number): number {
+    if (delays > this.#bound) return 0;
+    let room = this.#left;
+    for (const { branches } of this.#levels.slice(0, delays)) room -= branches.length;
+    return room;
   }
 }
 
-function scheduleOf(branch: Branch): Schedule {
+/** The schedule that a branch stands for. */
+export function scheduleOf(branch: Branch): Schedule {
   const schedule: Deviation[] = [];
   for (let at: Branch | undefined = branch; at !== undefined; at = at.parent) schedule.push(at.deviation);
   return schedule.toReversed();

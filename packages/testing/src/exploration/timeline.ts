@@ -1,4 +1,5 @@
 import { describeReady, describeWait, type Ready, Task } from "corio";
+import { isProgramLine, shortPaths } from "../frames/program-lines.js";
 import type { RunObserver } from "./schedule-run.js";
 
 /** One step of a run: who ran when, and what came of it. A cancellation that was injected has an entry of its own before its step. */
@@ -90,12 +91,6 @@ export function format(ms: number): string {
   return String(Math.round(ms * 1_000) / 1_000);
 }
 
-/** A text with its paths from the working directory. */
-export function shortPaths(text: string): string {
-  const folder = (globalThis as { process?: { cwd?(): string } }).process?.cwd?.();
-  return folder === undefined ? text : text.replaceAll(`file://${folder}/`, "").replaceAll(`${folder}/`, "");
-}
-
 function stateOf(task: Task<unknown>): string {
   if (task.done) return task.cancelled ? "ends: it was cancelled" : describeWait(task).replace(/^has (?:fail|end)ed/, ended);
   const what = task.waitingFor === undefined ? "lets others go first" : describeWait(task);
@@ -109,7 +104,7 @@ function ended(words: string): string {
 
 // Where it waits, and who called that: often the one is a function that anybody might call, and the other the line that matters.
 function placeOf(task: Task<unknown>): string | undefined {
-  const [place, caller] = task.getStack({ limit: 2 }).map(shortPaths);
+  const [place, caller] = task.getStack().filter(isProgramLine).map(shortPaths);
   return caller === undefined ? place : `${place}, called ${caller}`;
 }
 

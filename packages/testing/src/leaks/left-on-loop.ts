@@ -1,4 +1,13 @@
-import { allTasks, allTimers, currentTask, type EventLoop, type ExceptionContext, formatTasks, type Reporter } from "corio";
+import {
+  allTasks,
+  allTimers,
+  currentTask,
+  type EventLoop,
+  type ExceptionContext,
+  formatTasks,
+  type Reporter,
+} from "corio";
+import { programStack } from "./program-frame.js";
 
 /** What is looked for when a test or an explored program ends. Everything by default. */
 export interface LeakOptions {
@@ -8,6 +17,11 @@ export interface LeakOptions {
   readonly timers?: boolean | undefined;
   /** Errors that nobody retrieved, and coroutines that nobody awaited. */
   readonly errors?: boolean | undefined;
+  /**
+   * What the process has opened and not closed: sockets, servers, child processes, threads, file watchers, files, timers of
+   * `setTimeout` and `setInterval`. Only tests look for it, where the process is Node; not tests that run concurrently.
+   */
+  readonly handles?: boolean | undefined;
 }
 
 /** The tasks and timers that are left on a loop whose main has ended, a text for each. */
@@ -21,7 +35,7 @@ export function leftOnLoop(loop: EventLoop, { tasks = true, timers = true }: Lea
   if (timers) {
     for (const timer of allTimers(loop)) {
       const origin = timer.origin === undefined ? "" : `, set ${timer.origin}`;
-      left.push(`a timer armed for ${timer.when} ms on the loop's clock${origin}`);
+      left.push(`a timer armed for ${Math.round(timer.when * 1000) / 1000} ms on the loop's clock${origin}`);
     }
   }
   return left;
@@ -62,7 +76,6 @@ export class Reports {
     this.cause ??= exception;
     const who = taskName === undefined ? "" : ` of ${taskName}`;
     const where = origin === undefined ? "" : `\ncreated ${origin}`;
-    const what = exception instanceof Error ? (exception.stack ?? String(exception)) : String(exception);
-    this.lost.push(`${message}${who}${where}\n${what}`);
+    this.lost.push(`${message}${who}${where}\n${programStack(exception)}`);
   }
 }

@@ -9,7 +9,7 @@ const PASSED_OVER_AT_MOST = 100;
  */
 export class LateQueue implements ReadyQueue {
   readonly #others: ReadyQueue;
-  #late: Task<unknown>[] = [];
+  #late: Ready[] = [];
   #passedOver = 0;
 
   /** @param others keeps everything else */
@@ -22,19 +22,20 @@ export class LateQueue implements ReadyQueue {
   }
 
   push(entry: Ready): void {
-    if (entry instanceof Task && isBeingCancelled(entry)) this.#late.push(entry);
-    else this.#others.push(entry);
+    this.#others.push(entry);
   }
 
   shift(): Ready {
-    const lateIsDue = this.#others.length === 0 || this.#passedOver >= PASSED_OVER_AT_MOST;
-    const late = lateIsDue ? this.#late.shift() : undefined;
-    if (late !== undefined) {
-      this.#passedOver = 0;
-      return late;
+    while (this.#others.length > 0 && this.#passedOver < PASSED_OVER_AT_MOST) {
+      const entry = this.#others.shift();
+      if (!isBeingCancelled(entry)) {
+        if (this.#late.length > 0) this.#passedOver++;
+        return entry;
+      }
+      this.#late.push(entry);
     }
-    if (this.#late.length > 0) this.#passedOver++;
-    return this.#others.shift();
+    this.#passedOver = 0;
+    return this.#late.shift() ?? this.#others.shift();
   }
 
   clear(): void {
@@ -43,6 +44,6 @@ export class LateQueue implements ReadyQueue {
   }
 }
 
-function isBeingCancelled(task: Task<unknown>): boolean {
-  return task.cancelPending || task.waitingFor?.cancelled === true;
+function isBeingCancelled(entry: Ready): boolean {
+  return entry instanceof Task && (entry.cancelPending || entry.waitingFor?.cancelled === true);
 }

@@ -1,0 +1,23 @@
+// The folder in which this package stands beside its sisters.
+const sisters = decodeURI(new URL("../../../", import.meta.url).href).replace(/^file:\/\//, "");
+
+/** The first frame of a stack that is the program's: not Node's, no dependency's, none of corio's packages. */
+export function programFrame(stack: string | undefined): string | undefined {
+  return stack
+    ?.split("\n")
+    .map((line) => line.trim())
+    .find((line) => line.startsWith("at ") && isProgram(line));
+}
+
+/** What was thrown, with the frames of its stack that are the program's. */
+export function programStack(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const lines = (thrown.stack ?? String(thrown)).split("\n");
+  return lines.filter((line) => !/^\s*at /.test(line) || isProgram(line)).join("\n");
+}
+
+function isProgram(line: string): boolean {
+  if (/\bnode:|\/node_modules\/|<anonymous>/.test(line)) return false;
+  const [, inside] = line.split(sisters);
+  return inside === undefined || !/^[^/]+\/(src|dist)\//.test(inside);
+}
