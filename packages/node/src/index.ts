@@ -1,5 +1,5 @@
 // streams
-export { openConnection, openUnixConnection, type StreamLimit } from "./streams/connections.js";
+export { openConnection, openUnixConnection, type StreamLimit, streamsOver } from "./streams/connections.js";
 export { startServer, startUnixServer } from "./streams/servers.js";
 export type { ConnectionHandler } from "./streams/stream-protocol.js";
 export { type Separator, StreamReader } from "./streams/stream-reader.js";

@@ -20,3 +20,5 @@ export type { Program } from "./exploration/schedule-run.js";
 // leaks
 export { LeakError } from "./leaks/leak-error.js";
 export type { LeakOptions } from "./leaks/left-on-loop.js";
+// tests that are coroutines; what is for one runner has a door of its own
+export { coroutineTest, type CoroutineTestOptions } from "./runners/coroutine-test.js";

@@ -19,6 +19,8 @@ const LONGEST_TEXT = 10_000;
  */
 export function addToStack(error: unknown, waiter: string, above: (...args: never[]) => unknown): void {
   if (!(error instanceof Error) || V8Error.captureStackTrace === undefined) return;
+  // who has set that wants none
+  if (V8Error.stackTraceLimit === 0) return;
   try {
     const stack = String(error.stack);
     if (stack.length > LONGEST_TEXT || stack.includes(`    awaited in ${waiter}:`)) return;

@@ -1,4 +1,6 @@
+import type { Duplex } from "node:stream";
 import { type Coroutine, getRunningLoop } from "corio";
+import { invalidArgument } from "../errors/invalid-argument.js";
 import {
   type ClientTlsOptions,
   type Connected,
@@ -6,7 +8,7 @@ import {
   type ConnectOptions,
   connectPath,
 } from "../transports/connect.js";
-import { Transport } from "../transports/transport.js";
+import { type Origin, Transport } from "../transports/transport.js";
 import { StreamProtocol } from "./stream-protocol.js";
 import { checkLimit, DEFAULT_LIMIT, type StreamReader } from "./stream-reader.js";
 import type { StreamWriter } from "./stream-writer.js";
@@ -65,10 +67,36 @@ export function openUnixConnection(
   return open(connectPath(path, options), checkLimit(options.limit ?? DEFAULT_LIMIT));
 }
 
+/**
+ * Takes a stream of Node that stands already, and goes both ways, for a connection: a channel of SSH, one end of a
+ * `duplexPair()`, a socket that another library has opened. From here on the stream belongs to the connection: closing one
+ * closes the other.
+ *
+ * @param stream a `Duplex` from which nobody reads yet, with `allowHalfOpen`, as is its default
+ * @param options `limit` (in bytes): see {@link StreamLimit}
+ * @returns a reader and a writer
+ * @throws a TypeError for what is no such stream
+ * @example
+ * const [near, far] = duplexPair(); // of node:stream
+ * const [reader, writer] = streamsOver(near);
+ * far.end("hello");
+ * console.log((yield* reader.read()).length); // 5
+ * writer.close();
+ */
+export function streamsOver(stream: Duplex, options: StreamLimit = {}): [reader: StreamReader, writer: StreamWriter] {
+  const limit = checkLimit(options.limit ?? DEFAULT_LIMIT);
+  if (typeof stream?.write === "function" && typeof stream.resume === "function") return begin(stream, limit);
+  throw invalidArgument("DUPLEX", "streamsOver(stream) takes a Duplex of Node, which can be read and written");
+}
+
 function* open(connecting: Coroutine<Connected>, limit: number): Coroutine<[StreamReader, StreamWriter]> {
   const { socket, ...origin } = yield* connecting;
+  return begin(socket, limit, origin);
+}
+
+function begin(stream: Duplex, limit: number, origin?: Origin): [StreamReader, StreamWriter] {
   const loop = getRunningLoop();
   const protocol = new StreamProtocol(loop, limit);
-  new Transport(loop, socket, origin)._begin(protocol);
+  new Transport(loop, stream, origin)._begin(protocol);
   return [protocol.reader, protocol.writer];
 }

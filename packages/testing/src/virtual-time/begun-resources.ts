@@ -1,3 +1,5 @@
+import { beginUnseen, isUnseen, waitingForTurn } from "./real-turns.js";
+
 // What the process gives, taken when the module loads. Bun and Deno have these names and little behind them.
 const { process } = globalThis as { process?: NodeProcess };
 const isNode = process?.versions?.node !== undefined && !process.versions.bun && !process.versions.deno;
@@ -14,12 +16,19 @@ export interface BegunResource {
   /** As node:async_hooks calls it: `TCPSERVERWRAP`, `Timeout`. */
   readonly type: string;
   readonly resource: Resource;
-  /** Has the stack of its creation, if that was asked for; the engine writes it out only if it is read. */
-  readonly trace: { readonly stack?: string };
+  /** Has the stack of its creation, if that was asked for. */
+  readonly trace: Trace;
+  /** In whose callback it was begun, by the numbers of node:async_hooks. */
+  readonly parent: number;
+}
+
+/** The engine writes a stack out only if it is read. */
+interface Trace {
+  readonly stack?: string;
 }
 
 /** What the objects behind handles have; each has some of it. */
-interface Resource {
+export interface Resource {
   hasRef?(): boolean | undefined;
   unref?(): void;
   close?(): void;
@@ -35,13 +44,18 @@ interface Resource {
   readonly _repeat?: number | null;
   /** Of zlib: what it works on. */
   readonly buffer?: unknown;
+  /** Of crypto: takes the result, if that does not come at once. */
+  readonly ondone?: unknown;
 }
 
-interface Address {
+/** Where a socket is. */
+export interface Address {
   address?: string;
   port?: number;
 }
 
+// What ends by itself as long as it keeps the process alive: a port does so while somebody listens, a worker while it has work.
+const WORK = /^(Timeout|PROCESSWRAP|WORKER|MESSAGEPORT)$/;
 // Requests end with one callback. Writes are not among them: some end without one, and their socket is open anyway.
 const REQUEST = /^(FSREQ|GETADDRINFO|GETNAMEINFO|TCPCONNECT|PIPECONNECT|FILEHANDLECLOSE|QUERYWRAP|(?!HTTP).*REQUEST$)/;
 // So many resources are kept before those that are over are looked for.
@@ -56,23 +70,32 @@ export class BegunResources {
   /** Whether this process can be watched: only Node can. */
   static readonly known = asyncHooks !== undefined && process?.getActiveResourcesInfo !== undefined;
 
-  readonly #withStacks: boolean;
+  // what was begun and may have begun others since, by number; only if traces were asked for
+  readonly #traces: Map<number, Trace> | undefined;
+  // what has a lower number is none of what is watched, and neither is what its callbacks begin
+  readonly #first: number;
   // those that tell whether they are over
   #kept: BegunResource[] = [];
   #sweepAt = SWEEP;
   // until their callback; an add-on's work may belong to something that stays
-  readonly #requests = new Map<number, "request" | "add-on">();
+  readonly #requests = new Map<number, Request>();
   readonly #hook;
 
-  /** @param options `stacks`: whether to note where each was begun; default false */
-  constructor({ stacks = false }: { stacks?: boolean } = {}) {
-    this.#withStacks = stacks;
+  /** @param options `traces`: whether to note where each was begun; default false */
+  constructor({ traces = false }: { traces?: boolean } = {}) {
+    this.#traces = traces ? new Map() : undefined;
+    this.#first = asyncHooks === undefined ? 0 : new asyncHooks.AsyncResource("corio").asyncId();
     this.#hook = asyncHooks?.createHook({
-      init: (id, type, _trigger, resource) => this.#begin(id, type, resource),
+      init: (id, type, trigger, resource) => this.#begin(id, type, trigger, resource),
       before: (id) => {
         if (this.#requests.size > 0) this.#requests.delete(id);
       },
     });
+    this.watch();
+  }
+
+  /** Sees again what begins, after {@link end}. */
+  watch(): void {
     this.#hook?.enable();
   }
 
@@ -81,46 +104,102 @@ export class BegunResources {
     this.#hook?.disable();
   }
 
+  /** Calls a function whose timers and the like are none of the program's. */
+  unseen<T>(begin: () => T): T {
+    return beginUnseen(begin);
+  }
+
   /**
-   * What is going on: `busy` ends by itself, such as timers and requests; `idle` may stay open for as long as it likes and do
-   * nothing, such as sockets and processes. What does not keep the process alive does not count.
+   * What is going on: `busy` ends by itself, such as timers, requests and processes; `idle` may stay open for as long as it likes
+   * and do nothing, such as sockets. What does not keep the process alive does not count.
    */
   get activity(): "none" | "idle" | "busy" {
     let activity: "none" | "idle" = "none";
-    for (const kind of this.#requests.values()) {
+    this.#sweep();
+    for (const { kind } of this.#requests.values()) {
       if (kind === "request") return "busy";
       activity = "idle";
     }
-    this.#sweep();
     for (const { type, resource } of this.#kept) {
       if (type === "ZLIB" && resource.buffer != null) return "busy";
       if (resource.hasRef?.() !== true) continue;
-      if (type === "Timeout") return "busy";
+      if (WORK.test(type)) return "busy";
       activity = "idle";
     }
-    if (process?.getActiveResourcesInfo?.().includes("Immediate")) return "busy";
-    return activity;
+    const immediates = process?.getActiveResourcesInfo?.().filter((type) => type === "Immediate").length ?? 0;
+    return immediates > waitingForTurn() ? "busy" : activity;
   }
 
-  /** What is open and will stay so: it keeps the process alive, or is an open file. */
+  /** What is going on, by its types, for reports: `2 Timeout`. */
+  list(): string[] {
+    const types = new Map<string, number>();
+    const going = [...this.#requests.values(), ...this.#kept.filter(({ resource }) => resource.hasRef?.() === true)];
+    for (const { type } of going) types.set(type, (types.get(type) ?? 0) + 1);
+    return [...types].map(([type, count]) => `${count} ${type}`);
+  }
+
+  /**
+   * What is open and will stay so: it keeps the process alive, or is an open file. Not what was begun in a callback of something
+   * older, such as the end of a connection that an older server accepted.
+   */
   get open(): BegunResource[] {
     this.#sweep();
-    return this.#kept.filter(({ type, resource }) => type === "FILEHANDLE" || resource.hasRef?.() === true);
+    return this.#kept.filter(
+      ({ type, resource, parent }) =>
+        (parent === UNKNOWN || parent >= this.#first) && (type === "FILEHANDLE" || resource.hasRef?.() === true),
+    );
   }
 
-  #begin(id: number, type: string, resource: Resource): void {
-    if (type === "PROMISE" || type === "TickObject" || type === "Immediate") return;
+  /** The stacks of what led to it, the nearest first: a server that was bound after a look-up was begun in that look-up's callback. */
+  tracesOf({ trace, parent }: BegunResource): Trace[] {
+    const before = this.#traces?.get(parent);
+    return before === undefined ? [trace] : [trace, before];
+  }
+
+  #begin(id: number, type: string, trigger: number, resource: Resource): void {
+    if (type === "PROMISE" || type === "Immediate" || isUnseen()) return;
+    if (type === "TickObject") {
+      this.#trace(id);
+      return;
+    }
     if (typeof resource.hasRef === "function" || type === "ZLIB" || type === "FILEHANDLE") {
-      this.#kept.push({ type, resource, trace: this.#withStacks ? traceHere() : NO_TRACE });
+      this.#kept.push({ type, resource, trace: this.#trace(id), parent: executionAsyncId() || trigger });
       if (this.#kept.length > this.#sweepAt) this.#sweep();
-    } else if (REQUEST.test(type)) this.#requests.set(id, "request");
-    else if (isAddOn(type, resource)) this.#requests.set(id, "add-on");
+      return;
+    }
+    const kind = REQUEST.test(type) ? "request" : isAddOn(type, resource) ? "add-on" : undefined;
+    if (kind === undefined) return;
+    // before it is added: what takes its result is only set after this
+    if (this.#requests.size > this.#sweepAt) this.#sweep();
+    this.#requests.set(id, { kind, type, resource });
+    this.#trace(id);
+  }
+
+  #trace(id: number): Trace {
+    const traces = this.#traces;
+    if (traces === undefined) return NO_TRACE;
+    const trace = traceHere();
+    if (traces.size > SWEEP) traces.clear();
+    traces.set(id, trace);
+    return trace;
   }
 
   #sweep(): void {
+    for (const [id, request] of this.#requests) if (isSynchronous(request)) this.#requests.delete(id);
     this.#kept = this.#kept.filter((begun) => !isOver(begun));
-    this.#sweepAt = Math.max(SWEEP, this.#kept.length * 2);
+    this.#sweepAt = Math.max(SWEEP, this.#kept.length * 2, this.#requests.size * 2);
   }
+}
+
+interface Request {
+  readonly kind: "request" | "add-on";
+  readonly type: string;
+  readonly resource: Resource;
+}
+
+/** Whether it is a job of crypto that was done where it was made, as for `randomUUID()`: those have no callback. */
+function isSynchronous({ type, resource }: Request): boolean {
+  return type.endsWith("REQUEST") && resource.ondone === undefined;
 }
 
 /** What tells that it is over for good. What is only unreferenced may be referenced again. */
@@ -138,9 +217,15 @@ function isAddOn(type: string, resource: object): boolean {
   return !(type in asyncWrapProviders) && type !== "Microtask" && !(resource instanceof AsyncResource);
 }
 
+function executionAsyncId(): number {
+  return (asyncHooks as typeof import("node:async_hooks")).executionAsyncId();
+}
+
+// what the system itself calls back for
+const UNKNOWN = 0;
 const NO_TRACE = {};
 
-function traceHere(): { readonly stack?: string } {
+function traceHere(): Trace {
   const limit = Error.stackTraceLimit;
   // Node's own frames come first
   Error.stackTraceLimit = 40;

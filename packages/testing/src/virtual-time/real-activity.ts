@@ -1,63 +1,66 @@
+import { BegunResources } from "./begun-resources.js";
+import { nextTurn, pause } from "./real-turns.js";
+
 // What the process gives, taken when the module loads: fake timers of a test runner must not freeze this.
-const { setImmediate, setTimeout, performance, process } = globalThis as {
-  setImmediate?: (callback: () => void) => unknown;
-  setTimeout: (callback: () => void, ms: number) => unknown;
+const { performance } = globalThis as {
   performance: { now(): number; nodeTiming?: { uvMetricsInfo?: { events: number } } };
-  process?: { getActiveResourcesInfo?(): string[] };
 };
 export const realNow = performance.now.bind(performance);
 
-// What may stay open for as long as it likes and do nothing. Everything else ends by itself: timers; requests such as reading a file,
-// looking a name up, connecting, writing; child processes; the ports of threads that work.
-const MAY_BE_IDLE = /^(TCP|Pipe|TTY|TLS|UDP|Signal|FSEvent|StatWatcher)/;
-
-// How long nothing may have happened, in real milliseconds, before what is open counts as idle; and how long one looks on.
+// How long nothing may have happened, in real milliseconds, before what is open counts as idle, and how often one has looked by then:
+// a process that the system held up has not looked. And how long one waits between two looks.
 const QUIET = 20;
+const LOOKS = 5;
 const PAUSE = 1;
-// Each lets the host read its sockets once, and the reactions of promises run.
+// For how many real milliseconds nothing must have happened before something unknown is taken never to come.
+const SILENCE = 1_000;
+// Each lets the reactions of promises run, and the host read its sockets once if there are any.
 const ROUNDS = 3;
 
-// What this module itself has asked the process for, by the process's names.
-const own = { Immediate: 0, Timeout: 0 };
 const runs = new Set<RealActivity>();
 
 /**
- * Knows whether something real is under way in this process, by what is there now and was not when it was made. What the test's
- * runner has open is no concern of the test.
- *
- * It does not see work in Node's own pool of threads that is none of the file system's (`crypto`, `zlib`), nor that of addons.
+ * Knows whether something real is under way in this process that began in one of the runs it was told of. What the test's runner
+ * does is no concern of the test.
  */
 export class RealActivity {
-  // How many there were of each kind, and fewer once some have ended: what comes later is none of them.
-  readonly #before = countActive();
+  #begun: BegunResources | undefined;
   // when something was last known to happen
   #lastSign = realNow();
+  #looks = 0;
   #events = 0;
   #atRest = false;
+  #runs = 0;
 
-  /** A run begins: the timers that are there by now, such as a runner's time limit of the test, are none of the program's. */
+  /** A run begins, or a part of one. */
   begin(): void {
-    const now = countActive();
-    for (const timers of ["Immediate", "Timeout"]) this.#before.set(timers, now.get(timers) ?? 0);
-    this.#atRest = false;
+    if (this.#runs++ > 0) return;
+    if (this.#begun === undefined) this.#begun = new BegunResources();
+    else this.#begun.watch();
     runs.add(this);
     this.noteActivity();
   }
 
-  /** The run has ended. */
+  /** What {@link begin} was told of has ended. */
   end(): void {
+    if (--this.#runs > 0) return;
+    this.#begun?.end();
     runs.delete(this);
   }
 
   /** Something has run: whatever is open has not been idle. */
   noteActivity(): void {
     this.#lastSign = realNow();
+    this.#looks = 0;
     this.#atRest = false;
   }
 
   /** Lets the reactions of promises run, and the host handle what has arrived. */
   async settle(): Promise<void> {
-    for (let i = 0; i < ROUNDS; i++) await nextImmediate();
+    for (let i = 0; i < ROUNDS; i++) {
+      await nextTurn();
+      if (this.#activity === "none") return;
+    }
   }
 
   /**
@@ -65,18 +68,43 @@ export class RealActivity {
    * after {@link pause}.
    */
   get quiet(): boolean {
-    const activity = this.#look();
-    if (activity === "busy") this.noteActivity();
-    return activity === "none" || (activity === "idle" && this.silence >= QUIET);
+    const activity = this.#activity;
+    if (activity === "none") return true;
+    if (activity === "busy") {
+      this.noteActivity();
+      return false;
+    }
+    const silence = this.#silence;
+    return ++this.#looks > LOOKS && silence >= QUIET;
   }
 
-  /** Whether nothing is open that could still bring news. */
-  get none(): boolean {
-    return this.#look() === "none";
+  /**
+   * Whether nothing is left that could bring news.
+   *
+   * @param unknown whether it may also come from where nobody sees it; default whether this process cannot be watched. It takes a
+   * second of nothing happening then
+   */
+  isOver(unknown = !BegunResources.known): boolean {
+    if (BegunResources.known && this.#activity !== "none") return false;
+    return (!unknown || this.#silence >= SILENCE) && !this.#restsBeforeOthers();
+  }
+
+  /** Waits a little for what is real. */
+  pause(): Promise<void> {
+    return pause(PAUSE);
+  }
+
+  /** What is under way, as Node calls it: `2 TCPWRAP`. */
+  list(): string[] {
+    return this.#begun?.list() ?? [];
+  }
+
+  get #activity(): "none" | "idle" | "busy" {
+    return BegunResources.known ? (this.#begun?.activity ?? "none") : "idle";
   }
 
   /** For how many real milliseconds nothing has happened that is known. */
-  get silence(): number {
+  get #silence(): number {
     const events = performance.nodeTiming?.uvMetricsInfo?.events ?? 0;
     if (events !== this.#events) {
       this.#events = events;
@@ -86,67 +114,8 @@ export class RealActivity {
   }
 
   /** This run has come to rest: only others could wake it. Returns whether there are others that have not. */
-  restsBeforeOthers(): boolean {
+  #restsBeforeOthers(): boolean {
     this.#atRest = true;
     return [...runs].some((run) => !run.#atRest);
   }
-
-  /** Waits a little for what is real. */
-  pause(): Promise<void> {
-    return new Promise((resolve) => {
-      own.Timeout++;
-      setTimeout(() => {
-        own.Timeout--;
-        resolve();
-      }, PAUSE);
-    });
-  }
-
-  /** What is there that was not there before, as the process calls it: `2 TCPSocketWrap`. */
-  list(): string[] {
-    const news: string[] = [];
-    for (const [type, count] of countActive()) {
-      const more = count - (this.#before.get(type) ?? 0);
-      if (more > 0) news.push(`${more} ${type}`);
-    }
-    return news;
-  }
-
-  #look(): "none" | "idle" | "busy" {
-    const now = countActive();
-    for (const [type, count] of this.#before) {
-      const left = now.get(type) ?? 0;
-      if (left < count) this.#before.set(type, left);
-    }
-    let open: "none" | "idle" = "none";
-    for (const [type, count] of now) {
-      if (count <= (this.#before.get(type) ?? 0)) continue;
-      if (!MAY_BE_IDLE.test(type)) return "busy";
-      open = "idle";
-    }
-    return open;
-  }
-}
-
-function countActive(): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const type of process?.getActiveResourcesInfo?.() ?? []) counts.set(type, (counts.get(type) ?? 0) + 1);
-  for (const type of ["Immediate", "Timeout"] as const) {
-    if (own[type] > 0) counts.set(type, (counts.get(type) ?? 0) - own[type]);
-  }
-  return counts;
-}
-
-function nextImmediate(): Promise<void> {
-  return new Promise((resolve) => {
-    if (setImmediate === undefined) {
-      setTimeout(resolve, 0);
-      return;
-    }
-    own.Immediate++;
-    setImmediate(() => {
-      own.Immediate--;
-      resolve();
-    });
-  });
 }

@@ -1,9 +1,7 @@
 import {
   allTasks,
-  type Awaitable,
   CorioError,
   DeadlockError,
-  describeWait,
   EventLoop,
   formatTasks,
   Future,
@@ -11,6 +9,7 @@ import {
   isCoroutine,
   type Main,
   type Task,
+  waitsForPromise,
 } from "corio";
 import { type Chaos, chaosQueue } from "../ready-order/chaos.js";
 import { cleanUp } from "./clean-up.js";
@@ -29,9 +28,10 @@ export interface VirtualLoopOptions extends Chaos {
 
 // How many turns run between two looks at the real clock, or at what is real.
 const TURNS_PER_LOOK = 16;
-// For how many real milliseconds nothing must have happened before a task that waits for a promise is taken to wait in vain: what
-// settles a promise is not always seen.
-const PROMISE_SILENCE = 1_000;
+
+// A search for a task that waits for a promise costs as much as there are tasks: among so few there is one at each jump of the clock,
+// among many it is seldom.
+const SEARCHED_EACH_JUMP = 16;
 
 /**
  * An event loop on virtual time: the clock stands still while anything can run, and jumps to the next timer when every task waits.
@@ -53,8 +53,9 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
   readonly #host: VirtualHost;
   readonly #realTimeout: number;
   readonly #activity = new RealActivity();
-  // what was started last
-  #main: Future<unknown> | undefined;
+  // what was started last, and the future of its result
+  #main: unknown;
+  #future: Future<unknown> | undefined;
 
   /** @param options `startTime`, `debug`, `realTimeout`, `shuffle`, `lateCancellation`: see {@link VirtualLoopOptions} */
   constructor(options: VirtualLoopOptions = {}) {
@@ -85,22 +86,21 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
    *
    * @param main a coroutine or a function that makes it
    * @returns what main returned
-   * @throws what main threw; a DeadlockError if all tasks wait and nothing is left that could wake one; a `CorioError` if then one
-   * waits for a promise or the loop is held (`loop.hold()`), which main is cancelled with first; or if it still runs after
-   * `realTimeout`
+   * @throws what main threw; a DeadlockError if all tasks wait and nothing is left that could wake one; a `CorioError` if all tasks
+   * wait and one of them for a promise, or if only who holds the loop (`loop.hold()`) could wake one: main is cancelled with it
+   * first; a `CorioError` if it still runs after `realTimeout`
    */
   runUntilComplete<T>(main: Main<T>): Awaited<T> {
-    const awaitable = typeof main === "function" ? main() : main;
-    const future = this.start(awaitable);
-    this.#drive(future, awaitable, "write `await virtual.run(main)`");
+    const future = this.start(main);
+    this.#drive(future, "write `await virtual.run(main)`");
     return future.result();
   }
 
   /**
    * Runs main until it is done, with real promises and real I/O allowed: the clock jumps only when nothing real is under way. That
-   * is so when the reactions of promises have run, nobody holds the loop (`loop.hold()`), this process has no timer, no request, no
-   * child process and no working thread under way which was not there before, and, where it has sockets or the like open, nothing
-   * has happened for 20 ms. Work of `crypto` and `zlib` and of addons is not seen: hold the loop meanwhile.
+   * is so when the reactions of promises have run, nobody holds the loop (`loop.hold()`), no timer, no request, no child process
+   * and no work in a thread is under way in this process which began in a run of this loop, and, where sockets or the like are open
+   * that were opened so, nothing has happened for 20 ms. Only Node can tell; elsewhere nothing must have happened for 20 ms.
    *
    * @param main a coroutine or a function that makes it, or another awaitable
    * @returns a promise of what main returned
@@ -108,8 +108,31 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
    * wake a task, and after a second of silence if one waits for a promise
    */
   run<T>(main: Main<T>): Promise<Awaited<T>> {
-    const future = this.start(main);
-    return this.#driveWithPromises(future).then(() => future.result());
+    // what main begins while it is made is seen, too
+    this.#activity.begin();
+    let future: Future<Awaited<T>>;
+    try {
+      future = this.start(main);
+    } catch (error) {
+      this.#activity.end();
+      throw error;
+    }
+    return this.#driveWithPromises(future)
+      .then(() => future.result())
+      .finally(() => this.#activity.end());
+  }
+
+  /**
+   * Runs as {@link run} does, until a future of this loop is done or its clock has reached a time. For test runners, which set
+   * limits that are none of the loop's timers: those would hide a deadlock.
+   *
+   * @param future such as of {@link start}
+   * @param options `until`: on this loop's clock, in milliseconds, default never; `realTimeout`: default as the loop has it
+   * @returns a promise of whether the future is done; false also if nothing is left that could happen before `until`
+   * @throws a `CorioError` after `realTimeout`
+   */
+  runUntil(future: Future<unknown>, options?: { until?: number; realTimeout?: number }): Promise<boolean> {
+    return this.#driveWithPromises(future, options);
   }
 
   /**
@@ -118,8 +141,10 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
    * @returns a future of what main returns
    */
   start<T>(main: Main<T>): Future<Awaited<T>> {
-    const future = this.loop.start(typeof main === "function" ? main() : main);
-    this.#main = future;
+    const awaitable = typeof main === "function" ? main() : main;
+    const future = this.loop.start(awaitable);
+    this.#main = awaitable;
+    this.#future = future;
     return future;
   }
 
@@ -141,12 +166,18 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
     const host = this.#host;
     const until = host.now() + ms;
     const end = realNow() + this.#realTimeout;
-    for (;;) {
-      while (!host.runReady(TURNS_PER_LOOK)) this.#checkRealTime(end);
-      if (host.tellBlocked()) continue;
-      if ((host.nextAlarm ?? Number.POSITIVE_INFINITY) > until) break;
-      host.step();
-      this.#checkRealTime(end);
+    // what it begins may be under way in a run that comes later
+    this.#activity.begin();
+    try {
+      for (;;) {
+        while (!host.runReady(TURNS_PER_LOOK)) this.#checkRealTime(end);
+        if (host.tellBlocked()) continue;
+        if ((host.nextAlarm ?? Number.POSITIVE_INFINITY) > until) break;
+        host.step();
+        this.#checkRealTime(end);
+      }
+    } finally {
+      this.#activity.end();
     }
     host.moveTo(until);
   }
@@ -162,13 +193,12 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
     checkOutside("close()", "close it when the run has ended");
     const remedy = "write `await using virtual = new VirtualLoop()`, which closes it with real promises";
     try {
-      const main = this.#cancelMain();
-      if (main !== undefined) this.#drive(main, main, remedy);
+      const left = this.#cancelMain();
+      if (left !== undefined) this.#drive(left, remedy);
       this.#stop();
-      const cleanup = cleanUp(this.loop);
-      const future = this.start(cleanup);
-      this.#drive(future, cleanup, remedy);
-      future.result();
+      const cleanup = this.start(cleanUp(this.loop));
+      this.#drive(cleanup, remedy);
+      cleanup.result();
     } finally {
       this.#stop();
       this.loop.close();
@@ -185,8 +215,8 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
     if (this.loop.closed) return;
     checkOutside("close()", "close it when the run has ended");
     try {
-      const main = this.#cancelMain();
-      if (main !== undefined) await this.#driveWithPromises(main);
+      const left = this.#cancelMain();
+      if (left !== undefined) await this.#driveWithPromises(left);
       this.#stop();
       await this.run(cleanUp(this.loop));
     } finally {
@@ -197,9 +227,9 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
 
   /** Cancels what is still running: what {@link start} began, or a run that was given up. */
   #cancelMain(): Future<unknown> | undefined {
-    const main = this.loop.running ? this.#main : undefined;
-    main?.cancel();
-    return main;
+    const left = this.loop.running ? this.#future : undefined;
+    left?.cancel();
+    return left;
   }
 
   /** Stops the loop if it still runs: main does not end, or somebody has started it to run for ever. */
@@ -207,18 +237,23 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
     if (!this.loop.running) return;
     this.loop.stop();
     this.#host.runReady();
+    // that the loop was stopped is no error of main's that goes unseen
+    if (this.#future?.done && !this.#future.cancelled) this.#future.exception();
   }
 
-  #drive(future: Future<unknown>, main: Awaitable<unknown>, remedy: string): void {
+  #drive(future: Future<unknown>, remedy: string): void {
     const host = this.#host;
     const end = realNow() + this.#realTimeout;
     let realWait: CorioError | undefined;
+    let untilNextSearch = 0;
     for (;;) {
       while (!host.runReady(TURNS_PER_LOOK)) this.#checkRealTime(end);
       if (future.done) break;
       if (host.tellBlocked()) continue;
-      if (host.nextAlarm === undefined && realWait === undefined) {
-        realWait = this.#realWait(main, remedy);
+      if (realWait === undefined && (host.nextAlarm === undefined || --untilNextSearch < 0)) {
+        const tasks = allTasks(this.loop);
+        untilNextSearch = (tasks.size / SEARCHED_EACH_JUMP) ** 1.5 - 1;
+        realWait = this.#realWait(tasks, remedy);
         if (realWait !== undefined && future.cancel(realWait)) continue;
       }
       // a loop that is held is not told that nothing can happen any more
@@ -229,40 +264,47 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
   }
 
   /** What cannot come while a synchronous run lasts, if that is what it waits for. */
-  #realWait(main: Awaitable<unknown>, remedy: string): CorioError | undefined {
-    const tasks = allTasks(this.loop);
-    const waiting = [...tasks].find(waitsForPromise);
+  #realWait(tasks: Set<Task<unknown>>, remedy: string): CorioError | undefined {
+    const waiting = firstThatWaitsForPromise(tasks);
     let what: string;
-    if (this.#host.held) what = "the loop is held for something outside";
-    else if (waiting !== undefined) what = `${waiting.name} waits for a promise`;
-    else if (tasks.size > 0 || main instanceof Future) return undefined;
-    else what = isCoroutine(main) ? "main has returned a promise, or a future that nobody sets" : "main is a promise";
+    if (waiting !== undefined) what = `${waiting.name} waits for a promise`;
+    else if (this.#host.nextAlarm !== undefined) return undefined;
+    else if (this.#host.held) what = "the loop is held for something outside";
+    else if (tasks.size > 0 || this.#main instanceof Future) return undefined;
+    else if (isCoroutine(this.#main)) what = "main has returned a promise, or a future that nobody sets";
+    else what = "main is a promise";
     return new CorioError(
       "ERR_CORIO_REAL_WAIT",
       `${what}, and nothing real happens while a synchronous run lasts: ${remedy}\n${formatTasks(tasks)}`.trimEnd(),
     );
   }
 
-  async #driveWithPromises(future: Future<unknown>): Promise<void> {
+  async #driveWithPromises(
+    future: Future<unknown>,
+    { until = Number.POSITIVE_INFINITY, realTimeout = this.#realTimeout } = {},
+  ): Promise<boolean> {
     const host = this.#host;
     const activity = this.#activity;
-    const end = realNow() + this.#realTimeout;
+    const end = realNow() + realTimeout;
     let turns = host.turnsRun;
     activity.begin();
     try {
       for (;;) {
         const rests = host.runReady(TURNS_PER_LOOK);
-        if (future.done) return;
-        this.#checkRealTime(end, activity);
+        if (future.done) return true;
+        this.#checkRealTime(end, { activity, realTimeout });
         await activity.settle();
-        if (future.done) return;
+        if (future.done) return true;
         if (host.turnsRun !== turns) activity.noteActivity();
         turns = host.turnsRun;
         if (!rests || host.turns > 0) continue;
         if (host.held || !activity.quiet) await activity.pause();
         else if (host.tellBlocked()) continue;
         else if (host.nextAlarm === undefined && this.#mayBeWoken()) await activity.pause();
-        else host.step();
+        else if ((host.nextAlarm ?? 0) > until || !(host.step() || until === Number.POSITIVE_INFINITY)) {
+          host.moveTo(until);
+          return false;
+        }
       }
     } finally {
       activity.end();
@@ -271,13 +313,17 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
 
   /** Whether anything real could still wake a task, where no time can pass. */
   #mayBeWoken(): boolean {
-    const activity = this.#activity;
-    if (!activity.none) return true;
-    if (activity.silence < PROMISE_SILENCE && [...allTasks(this.loop)].some(waitsForPromise)) return true;
-    return activity.restsBeforeOthers();
+    const tasks = allTasks(this.loop);
+    // what settles a promise is not always seen; main may be one, or have returned one
+    const promise =
+      firstThatWaitsForPromise(tasks) !== undefined || (tasks.size === 0 && !(this.#main instanceof Future));
+    return !this.#activity.isOver(promise || undefined);
   }
 
-  #checkRealTime(end: number, activity?: RealActivity): void {
+  #checkRealTime(
+    end: number,
+    { activity, realTimeout = this.#realTimeout }: { activity?: RealActivity; realTimeout?: number } = {},
+  ): void {
     if (realNow() < end) return;
     const real = activity?.list().join(", ");
     let why = "Does a task go round in circles?";
@@ -285,14 +331,15 @@ export class VirtualLoop implements Disposable, AsyncDisposable {
     else if (real) why = `Under way in this process: ${real}.`;
     throw new CorioError(
       "ERR_CORIO_REAL_TIMEOUT",
-      `the run has not ended after ${this.#realTimeout} ms of real time; its clock stands at ${this.time()} ms. ${why} The tasks:\n` +
+      `the run has not ended after ${realTimeout} ms of real time; its clock stands at ${this.time()} ms. ${why} The tasks:\n` +
         formatTasks(allTasks(this.loop)),
     );
   }
 }
 
-function waitsForPromise(task: Task<unknown>): boolean {
-  return /\ba promise\b/.test(describeWait(task));
+function firstThatWaitsForPromise(tasks: Iterable<Task<unknown>>): Task<unknown> | undefined {
+  for (const task of tasks) if (waitsForPromise(task)) return task;
+  return undefined;
 }
 
 /** Whether a run ended because it was cancelled with this, and not in a way of its own. */

@@ -18,31 +18,9 @@ describe("randomFrom", () => {
   test("gives the same numbers for the same seed, on every machine and in every version", () => {
     expect(draw(1, 5)).toEqual(draw(1, 5));
     // a schedule that was found once is found again by its seed: do not change these
-    expect([draw(1, 5), draw(2, 5), draw(-1, 5)]).toMatchInlineSnapshot(`
-      [
-        [
-          360280,
-          218859,
-          977769,
-          554790,
-          570394,
-        ],
-        [
-          937717,
-          611933,
-          484403,
-          562570,
-          95523,
-        ],
-        [
-          667127,
-          380879,
-          653681,
-          893550,
-          651293,
-        ],
-      ]
-    `);
+    expect(draw(1, 5)).toEqual([360_280, 218_859, 977_769, 554_790, 570_394]);
+    expect(draw(2, 3)).toEqual([937_717, 611_933, 484_403]);
+    expect(draw(-1, 3)).toEqual([667_127, 380_879, 653_681]);
   });
 
   test("gives different numbers for neighbouring seeds", () => {

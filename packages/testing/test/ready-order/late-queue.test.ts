@@ -52,6 +52,27 @@ describe("a loop whose cancellations arrive late", () => {
     expect(steps).toBeLessThan(1_000);
   });
 
+  test("holds up a task as well that was ready already when it was cancelled", () => {
+    const log: string[] = [];
+    runVirtually(function* () {
+      const event = new Event();
+      const victim = createTask(function* (): Coroutine<void> {
+        try {
+          yield* event.wait();
+          yield* sleep(1);
+        } finally {
+          log.push("victim");
+        }
+      });
+      yield* sleep(0);
+      event.set();
+      createTask(say("one", log));
+      victim.cancel();
+      yield* wait([victim]);
+    }, late);
+    expect(log).toEqual(["one", "victim"]);
+  });
+
   test("cancellations keep their order", () => {
     const log: string[] = [];
     runVirtually(function* () {

@@ -1,4 +1,13 @@
-import { createTask, type Coroutine, gather, getRunningLoop, LimitOverrunError, IncompleteReadError, sleep, waitFor } from "corio";
+import {
+  createTask,
+  type Coroutine,
+  gather,
+  getRunningLoop,
+  LimitOverrunError,
+  IncompleteReadError,
+  sleep,
+  waitFor,
+} from "corio";
 import { memoryStreams, type NetworkConditions } from "@corio/testing/streams";
 import { runVirtually, waitAllTasksBlocked } from "@corio/testing";
 import { StreamReader, type StreamLimit, StreamWriter, Transport } from "@corio/node";
@@ -236,7 +245,7 @@ describe("bandwidth", () => {
       function* ({ writer, theirReader }) {
         writer.transport.writeBufferLimits = { high: 1_000, low: 200 };
         const reading = createTask(theirReader.readexactly(2_000));
-        writer.write(pattern(2_000));
+        for (let i = 0; i < 10; i++) writer.write(pattern(200));
         expect(writer.transport.writeBufferSize).toBe(2_000);
         yield* writer.drain();
         expect(now()).toBe(1_800);
@@ -279,6 +288,7 @@ describe("bandwidth", () => {
         writer.write(pattern(1_000));
         yield* sleep(250);
         writer.transport.abort();
+        expect(writer.transport.writeBufferSize).toBe(0);
         expect((yield* theirReader.read()).length).toBe(300);
         expect(now()).toBe(300);
       },
@@ -288,7 +298,7 @@ describe("bandwidth", () => {
 });
 
 describe("a reader that does not read", () => {
-  test("stops the flow: its own buffer, the window and the writer's buffer fill, then drain() waits", () => {
+  test("stops the flow: the window, its own buffer and the writer's buffer fill, and drain() waits", () => {
     withStreams(
       function* ({ writer, theirReader }) {
         writer.transport.writeBufferLimits = { high: 500, low: 100 };
@@ -301,10 +311,11 @@ describe("a reader that does not read", () => {
         });
         yield* sleep(100_000);
         expect(writing.done).toBe(false);
-        // twice the limit and a segment with the reader, the window, and what the writer may buffer
+        // 300 bytes filled the window, and 550 more than the high-water mark
+        expect(written + 50).toBe(300 + 550);
+        // the reader then took more than twice its limit, and as many followed: not enough to come down to the low-water mark
+        expect(writer.transport.writeBufferSize).toBe(550 - 250);
         const stuckAt = written;
-        expect(stuckAt).toBeGreaterThanOrEqual(200 + 300 + 500);
-        expect(stuckAt).toBeLessThanOrEqual(200 + 50 + 300 + 500 + 50);
         yield* sleep(100_000);
         expect(written).toBe(stuckAt);
         const whole = yield* theirReader.readexactly(10_000);
@@ -396,6 +407,7 @@ describe("a segment's size", () => {
     );
     expect(lengths.length).toBeGreaterThan(5);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(6);
+    expect(new Set(lengths).size).toBeGreaterThan(2);
   });
 });
 
@@ -529,6 +541,38 @@ describe("an end", () => {
     );
   });
 
+  test("that is orderly drops what was not read, and is told to who waits for room to send", () => {
+    withStreams(
+      function* ({ reader, writer, theirWriter }) {
+        writer.write(pattern(5_000));
+        yield* waitAllTasksBlocked();
+        expect(writer.transport.writeBufferSize).toBe(5_000);
+        theirWriter.write("goodbye");
+        theirWriter.close();
+        expect(text(yield* reader.readexactly(7))).toBe("goodbye");
+        expect(yield* thrownBy(writer.waitClosed())).toEqual(systemError("ECONNRESET"));
+        yield* theirWriter.waitClosed();
+      },
+      { limit: 100, window: 500, segment: 100 },
+    );
+  });
+
+  test("that is orderly is no reset for a peer that has sent all it had, although not all of it was read", () => {
+    withStreams(
+      function* ({ reader, writer, theirWriter }) {
+        writer.write(pattern(600));
+        yield* waitAllTasksBlocked();
+        expect(writer.transport.writeBufferSize).toBe(0);
+        theirWriter.close();
+        expect((yield* reader.read()).length).toBe(0);
+        writer.close();
+        yield* writer.waitClosed();
+        yield* theirWriter.waitClosed();
+      },
+      { limit: 100, window: 500, segment: 100 },
+    );
+  });
+
   test("is told by a reset to who writes on", () => {
     withStreams(
       function* ({ reader, writer, theirWriter }) {
@@ -589,6 +633,8 @@ describe("conditions", () => {
     ["disconnect", 1.1],
     ["disconnectAfter", -1],
     ["segment", 0],
+    ["segment", [1.5, 3]],
+    ["disconnectAfter", 0.5],
     ["window", 0],
     ["seed", Number.NaN],
   ])("that cannot be are refused: %s: %s", (option, value) => {
@@ -624,6 +670,23 @@ describe("a seed", () => {
 
   test("that is the same gives the same run, to the millisecond", () => {
     expect(run(3)).toEqual(run(3));
+  });
+
+  test("gives each direction its own weather", () => {
+    withStreams(
+      function* ({ reader, writer, theirReader, theirWriter }) {
+        writer.write("x");
+        theirWriter.write("x");
+        const arrivals = yield* gather(
+          [reader, theirReader].map(function* (one) {
+            yield* one.read(1);
+            return now();
+          }),
+        );
+        expect(arrivals[0]).not.toBe(arrivals[1]);
+      },
+      { latency: [1, 1_000_000] },
+    );
   });
 
   test("that is another one gives another run", () => {

@@ -1,0 +1,3 @@
+import { test } from "@corio/testing/RUNNER";
+
+test("an async function", async () => {});
