@@ -89,21 +89,26 @@ function describe({ failure, seed, number, schedules, schedule, deviations, time
 }
 
 /** An error with the program's own frames; of a group its members with theirs, for the group's say nothing; and the causes. */
-function linesOf(error: unknown): string[] {
+function linesOf(error: unknown, above: readonly unknown[] = []): string[] {
   if (!(error instanceof Error)) return [String(error)];
-  const { cause } = error;
-  const causes = cause instanceof Error && !(error instanceof LeakError) ? linesOf(cause) : [];
+  // an error may be its own cause
+  if (above.includes(error)) return [`${error.name}, as above`];
+  const inside = [...above, error];
+  const { name, message, cause } = error as { name: unknown; message: unknown; cause?: unknown };
+  const causes = cause instanceof Error && !(error instanceof LeakError) ? linesOf(cause, inside) : [];
+  const members = error instanceof AggregateError ? error.errors.flatMap((member) => linesOf(member, inside)) : undefined;
   return [
-    ...`${error.name}: ${error.message}`.split("\n").filter(isOfUse).map(shortPaths),
-    ...(error instanceof AggregateError ? error.errors.flatMap(linesOf) : framesOf(error)).map(indent),
+    ...`${String(name)}: ${String(message)}`.split("\n").filter(isOfUse).map(shortPaths),
+    ...(members ?? framesOf(error)).map(indent),
     ...causes.map((line, i) => indent(i === 0 ? `caused by ${line}` : line)),
   ];
 }
 
 /** The program's frames, task by task; what called explore() is left out. */
-function framesOf({ stack = "", message }: Error): string[] {
+function framesOf(error: { stack?: unknown; message: unknown }): string[] {
   const frames: string[] = [];
   let inside = true;
+  const [stack, message] = [String(error.stack ?? ""), String(error.message)];
   const after = stack.includes(message) ? stack.indexOf(message) + message.length : 0;
   for (const line of stack.slice(after).split("\n")) {
     if (/^ {4}awaited in /.test(line)) inside = true;

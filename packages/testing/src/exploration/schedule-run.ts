@@ -7,6 +7,7 @@ import {
   formatTasks,
   type Future,
   isCoroutine,
+  isFuture,
   nextDeadline,
   type Ready,
   type Task,
@@ -22,8 +23,8 @@ import { INJECTED, isInjected } from "./injected-cancellation.js";
 import type { Deviation } from "./schedule.js";
 import type { Situation, Steering } from "./steering.js";
 
-/** What is explored: a function that makes a new coroutine, with everything that it works on, for each schedule. */
-export type Program<T> = () => Coroutine<T>;
+/** What is explored: a function that makes a new coroutine or future, with everything that it works on, for each schedule. */
+export type Program<T> = () => Coroutine<T> | Future<T>;
 
 /** How programs are run under schedules. */
 export interface RunOptions {
@@ -309,11 +310,9 @@ export class ScheduleRun<T> implements Situation {
   #abandon(): void {
     const loop = this.#loop;
     this.#stop(this.#whole as Future<unknown>);
-    if (allTasks(loop).size > 0) {
-      const cleaning = loop.start(cleanUp(loop), { deadlock: false });
-      while (loop.running && this.#host.step());
-      this.#stop(cleaning);
-    }
+    const cleaning = loop.start(cleanUp(loop), { deadlock: false });
+    while (loop.running && this.#host.step());
+    this.#stop(cleaning);
     loop.close();
   }
 
@@ -330,7 +329,7 @@ export class ScheduleRun<T> implements Situation {
 /** Inside of the loop, where a program that is no `function*` may use it, too. */
 function* start<T>(program: Program<T>): Coroutine<T> {
   const made: unknown = program();
-  if (!isCoroutine(made)) throw notAProgram(made);
+  if (!isCoroutine(made) && !isFuture(made)) throw notAProgram(made);
   return yield* made as Coroutine<T>;
 }
 

@@ -39,7 +39,7 @@ function encode(deviation: Deviation): string {
  *
  * @throws a `CorioError` for what stands for none
  */
-export function decodeSchedule(text: string): Schedule {
+export function decodeSchedule(text: unknown): Schedule {
   if (text === ORDINARY) return [];
   const schedule = String(text).split(",").map(decode);
   const isInOrder = schedule.every((deviation, i) => i === 0 || isBefore(schedule[i - 1], deviation));

@@ -4,11 +4,12 @@ import { CorioError } from "corio";
 export class LeakError extends CorioError {
   override readonly name: string = "LeakError";
   /** What was left, a text for each, with where it was created. */
-  readonly leaks: readonly string[];
+  declare readonly leaks: readonly string[];
 
   constructor(what: string, leaks: readonly string[]) {
     super("ERR_CORIO_LEAK", `${what} left behind:\n${leaks.map(indent).join("\n")}`);
-    this.leaks = leaks;
+    // not enumerable: who prints the error has them in its message
+    Object.defineProperty(this, "leaks", { value: leaks });
   }
 }
 

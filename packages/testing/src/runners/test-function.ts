@@ -99,7 +99,9 @@ function make<Fixtures>(
         const title = rows === NO_ROW ? name : rowTitle(name, row, index);
         const values = spread ? (row as unknown[]) : [row];
         const run = (): Promise<void> =>
-          new TestRun(settings).run(() => withFixtures(fixtures, (entered) => body(...values, entered)));
+          new TestRun(settings).run(() =>
+            fixtures.length === 0 ? body(...values, {}) : withFixtures(fixtures, (entered) => body(...values, entered)),
+          );
         register(title, run, longestOf(settings));
       }
     };

@@ -12,7 +12,7 @@ import {
 import { LeakError } from "../leaks/leak-error.js";
 import { type LeakOptions, leftOnLoop, Reports } from "../leaks/left-on-loop.js";
 import { describeHandle, release } from "../leaks/open-handles.js";
-import { programStack } from "../leaks/program-frame.js";
+import { programStack, withoutOwnFrames } from "../leaks/program-frame.js";
 import type { Chaos } from "../ready-order/chaos.js";
 import { type BegunResource, BegunResources } from "../virtual-time/begun-resources.js";
 import { cleanUp } from "../virtual-time/clean-up.js";
@@ -120,15 +120,15 @@ export class TestRun {
       const error = errorOf(whole);
       // what its cleanup ran into
       if (ended && error !== undefined && !isCancelled(error) && error !== late) late.cause = error;
-      this.#failure = { error: late };
+      this.#failure = { error: withoutStack(late) };
       this.#tasksListed = true;
       return;
     }
     try {
       whole.result();
     } catch (error) {
-      this.#failure = { error };
       this.#tasksListed = error instanceof DeadlockError;
+      this.#failure = { error: error instanceof DeadlockError ? withoutStack(error) : error };
     }
   }
 
@@ -186,11 +186,11 @@ export class TestRun {
 
   #report(): void {
     const { seed } = this.#test;
-    const leak = this.#left.length > 0 ? new LeakError("the test", this.#left) : undefined;
+    const leak = this.#left.length > 0 ? new LeakError("the test", this.#left.map(withoutOwnFrames)) : undefined;
     let error: unknown = this.#failure?.error;
     if (this.#failure === undefined) {
       if (leak === undefined) return;
-      leak.stack = `${leak.name}: ${leak.message}`;
+      withoutStack(leak);
       if (this.#reports.cause !== undefined) leak.cause = this.#reports.cause;
       error = leak;
     } else if (leak !== undefined) error = withNote(error, leak.message);
@@ -204,9 +204,13 @@ function isClosed(begun: BegunResources): boolean {
 
 function timedOut(ms: number, tasks: Iterable<Task<unknown>>): TimeoutError {
   const text = `the test did not end within ${ms} ms (loop time). Its tasks:\n${indent(formatTasks(tasks))}`;
-  const error = new TimeoutError(text);
-  // where the runner gave up says nothing; the message has the places where tasks wait
-  error.stack = `${error.name}: ${text}`;
+  return new TimeoutError(text);
+}
+
+/** An error that a test run itself has found: where it did so says nothing, and its message has the places that matter. */
+function withoutStack<E extends Error>(error: E): E {
+  error.message = withoutOwnFrames(error.message);
+  error.stack = `${error.name}: ${error.message}`;
   return error;
 }
 

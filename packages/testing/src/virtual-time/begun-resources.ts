@@ -54,8 +54,8 @@ export interface Address {
   port?: number;
 }
 
-// What ends by itself as long as it keeps the process alive: a port does so while somebody listens, a worker while it has work.
-const WORK = /^(Timeout|PROCESSWRAP|WORKER|MESSAGEPORT)$/;
+// What ends by itself as long as it keeps the process alive.
+const WORK = /^(Timeout|PROCESSWRAP|WORKER)$/;
 // Requests end with one callback. Writes are not among them: some end without one, and their socket is open anyway.
 const REQUEST = /^(FSREQ|GETADDRINFO|GETNAMEINFO|TCPCONNECT|PIPECONNECT|FILEHANDLECLOSE|QUERYWRAP|(?!HTTP).*REQUEST$)/;
 // So many resources are kept before those that are over are looked for.
@@ -120,12 +120,18 @@ export class BegunResources {
       if (kind === "request") return "busy";
       activity = "idle";
     }
-    for (const { type, resource } of this.#kept) {
+    let [workers, listens] = [false, false];
+    for (const begun of this.#kept) {
+      const { type, resource } = begun;
       if (type === "ZLIB" && resource.buffer != null) return "busy";
-      if (resource.hasRef?.() !== true) continue;
+      workers ||= type === "WORKER";
+      if (!keepsAlive(begun)) continue;
       if (WORK.test(type)) return "busy";
+      listens ||= type === "MESSAGEPORT";
       activity = "idle";
     }
+    // pools of threads listen for answers while there is work
+    if (workers && listens) return "busy";
     const immediates = process?.getActiveResourcesInfo?.().filter((type) => type === "Immediate").length ?? 0;
     return immediates > waitingForTurn() ? "busy" : activity;
   }
@@ -133,7 +139,7 @@ export class BegunResources {
   /** What is going on, by its types, for reports: `2 Timeout`. */
   list(): string[] {
     const types = new Map<string, number>();
-    const going = [...this.#requests.values(), ...this.#kept.filter(({ resource }) => resource.hasRef?.() === true)];
+    const going = [...this.#requests.values(), ...this.#kept.filter(keepsAlive)];
     for (const { type } of going) types.set(type, (types.get(type) ?? 0) + 1);
     return [...types].map(([type, count]) => `${count} ${type}`);
   }
@@ -145,8 +151,8 @@ export class BegunResources {
   get open(): BegunResource[] {
     this.#sweep();
     return this.#kept.filter(
-      ({ type, resource, parent }) =>
-        (parent === UNKNOWN || parent >= this.#first) && (type === "FILEHANDLE" || resource.hasRef?.() === true),
+      (begun) =>
+        (begun.parent === UNKNOWN || begun.parent >= this.#first) && (begun.type === "FILEHANDLE" || keepsAlive(begun)),
     );
   }
 
@@ -201,6 +207,15 @@ interface Request {
 function isSynchronous({ type, resource }: Request): boolean {
   return type.endsWith("REQUEST") && resource.ondone === undefined;
 }
+
+/** Standard input and output do not count: they are made when a program first looks at them, and stay. */
+function keepsAlive({ type, resource }: BegunResource): boolean {
+  const { fd = -1 } = resource;
+  const isStandard = type === "TTYWRAP" || (fd >= 0 && fd <= STANDARD_ERROR);
+  return resource.hasRef?.() === true && !isStandard;
+}
+
+const STANDARD_ERROR = 2;
 
 /** What tells that it is over for good. What is only unreferenced may be referenced again. */
 function isOver({ type, resource }: BegunResource): boolean {

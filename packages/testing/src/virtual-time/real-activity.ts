@@ -86,7 +86,8 @@ export class RealActivity {
    */
   isOver(unknown = !BegunResources.known): boolean {
     if (BegunResources.known && this.#activity !== "none") return false;
-    return (!unknown || this.#silence >= SILENCE) && !this.#restsBeforeOthers();
+    const waitsForOthers = this.#restsBeforeOthers();
+    return !waitsForOthers && (!unknown || this.#silence >= SILENCE);
   }
 
   /** Waits a little for what is real. */
