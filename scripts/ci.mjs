@@ -1,5 +1,5 @@
-// Everything `npm test` does, then what was built on other runtimes: the tests of the core and of @corio/node on newer Nodes,
-// the core's public behaviour on Bun and Deno. The runtimes come from npm into a cache folder: nothing else needs them, so package.json does not list them.
+// Everything `npm test` does; then the mutations of the core, each of which exploration has to find; then what was built on other
+// runtimes: the tests of the core, of @corio/node and of @corio/testing on newer Nodes, the core's public behaviour on Bun and Deno. The runtimes come from npm into a cache folder: nothing else needs them, so package.json does not list them.
 import { delimiter, join, resolve } from "node:path";
 import { runSteps } from "./steps.mjs";
 
@@ -17,15 +17,17 @@ const install = ["npm", "install", "--no-save", "--no-package-lock", "--prefix",
 const ok = await runSteps(
   [
     { name: "npm test", command: ["npm", "test", "--silent"], minutes: 20 },
+    { name: "mutations", command: ["npm", "run", "--silent", "mutations"], minutes: 8 },
     { name: "runtimes", command: install, minutes: 3 },
     ...Object.entries(NODES).map(([name, version]) => ({
-      name: `core and @corio/node on Node ${version}`,
+      name: `core, @corio/node and @corio/testing on Node ${version}`,
       command: [
         installed(`${name}/bin/node`),
         "node_modules/vitest/vitest.mjs",
         "run",
         "packages/corio/",
         "packages/node/",
+        "packages/testing/",
       ],
       // The PATH is for tests that start a node by name.
       env: { CORIO_BUILT: "1", PATH: `${resolve(installed(`${name}/bin`))}${delimiter}${process.env["PATH"]}` },

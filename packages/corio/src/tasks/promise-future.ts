@@ -127,6 +127,8 @@ class Reaction {
       future._reaction = future._before = future._after = undefined;
       if (loop !== undefined && loop !== future.loop) loop._wake();
       loop = future.loop;
+      // with its loop, everything ended that waited for it
+      if (loop.closed) future._callbacks = undefined;
       future._settle(state, value);
       future = next;
     }

@@ -84,7 +84,9 @@ function describe({ failure, seed, number, schedules, schedule, deviations, time
     ...table(timeline),
     "",
     `To run this schedule alone: replay(program, ${JSON.stringify(repeat)})`,
-    ...(repeat === seed ? [] : [`As it was found, with all that does not matter: replay(program, ${JSON.stringify(seed)})`]),
+    ...(repeat === seed
+      ? []
+      : [`As it was found, with all that does not matter: replay(program, ${JSON.stringify(seed)}, options)`]),
   ].join("\n");
 }
 

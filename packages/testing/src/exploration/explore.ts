@@ -100,7 +100,7 @@ export function exploreAsync(program: Program<unknown>, options: ExploreOptions 
  *
  * @param program the same that was explored
  * @param seed the `seed` or the `schedule` of the ExplorationError
- * @param options what was given to `explore`: `cancel`, `slowTasks`, `maxSteps`, `leaks`
+ * @param options what was given to `explore`: `maxSteps`, `leaks`, and for a seed `cancel` and `slowTasks`, which a schedule tells itself
  * @returns what the program returned
  * @throws an ExplorationError if it fails
  * @example
@@ -164,7 +164,7 @@ function realTimeout(): CorioError {
 
 class Explorer<T> {
   readonly #program: Program<T>;
-  readonly #options: RunOptions;
+  #options: RunOptions;
   readonly #schedules: number;
   readonly #seed: number;
   readonly #delays: number;
@@ -207,8 +207,12 @@ class Explorer<T> {
 
   *replay(seed: string): Generator<Pause, T, void> {
     const random = decodeSeed(seed);
-    const steering = random === undefined ? new Follow(decodeSchedule(seed)) : this.#drawn(random);
+    const schedule = random === undefined ? decodeSchedule(seed) : [];
+    // what a schedule contains need not be allowed besides
+    if (schedule.some(({ kind }) => kind === "cancel")) this.#options = { ...this.#options, cancel: () => true };
+    if (schedule.some(({ kind }) => kind === "time")) this.#options = { ...this.#options, slowTasks: true };
     const timeline = new Timeline();
+    const steering = random === undefined ? new Follow(schedule) : this.#drawn(random);
     const run = yield* this.#perform(steering, false, timeline);
     if (run.failure === undefined) return run.result as T;
     throw new ExplorationError({

@@ -88,7 +88,8 @@ export class ScheduleRun<T> implements Situation {
   readonly #loop: EventLoop;
   readonly #queue: ChoosingQueue;
   readonly #reports = new Reports(() => {});
-  // tasks by the order in which they became ready first, where tasks may be cancelled or somebody looks on
+  // tasks by the order in which they were met, when they became ready or, started eagerly, at the next step; only where tasks may be
+  // cancelled or somebody looks on
   readonly #numbers = new Map<Task<unknown>, number>();
   #main: Task<unknown> | undefined;
   #whole: Future<T> | undefined;
@@ -199,6 +200,7 @@ export class ScheduleRun<T> implements Situation {
       return 0;
     }
     this.step++;
+    if (this.#options.cancel !== false) for (const task of allTasks(this.#loop)) this.#number(task);
     if (this.openings !== undefined) this.#recordCancels(this.openings);
     this.#deviate();
     const { alternatives } = queue;
