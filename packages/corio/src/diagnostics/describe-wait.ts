@@ -55,7 +55,9 @@ function endOf(task: Task<unknown>): string {
  */
 export function waitsForPromise(task: Task<unknown>): boolean {
   const wanted = waitedFor(task);
-  const futures = new Set(wanted && [wanted]);
+  // most wait for what stands for nothing else
+  if (wanted === undefined || wanted._value === undefined) return wanted instanceof PromiseFuture;
+  const futures = new Set([wanted]);
   for (const future of futures) {
     if (future instanceof PromiseFuture) return true;
     // another task is asked itself

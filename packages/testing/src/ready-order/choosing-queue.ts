@@ -93,8 +93,10 @@ export class ChoosingQueue implements ReadyQueue {
     const alternatives = this.#list();
     const chosen = alternatives[choice] as Entry;
     const passed = new Set(alternatives.slice(0, choice));
-    const callbacksPassed = alternatives.slice(0, choice).some(({ isTask }) => !isTask);
-    const isPassed = (entry: Entry): boolean => passed.has(entry) || (callbacksPassed && !entry.isTask);
+    const callbacksPassed = [...passed].some(({ isTask }) => !isTask);
+    const offered = new Set(alternatives);
+    // together with the callbacks go the tasks that are held back by them
+    const isPassed = (entry: Entry): boolean => passed.has(entry) || (callbacksPassed && !offered.has(entry));
     const others = entries.filter((entry) => entry !== chosen);
     this.#entries = [...others.filter((entry) => !isPassed(entry)), ...others.filter(isPassed)];
     return chosen;
