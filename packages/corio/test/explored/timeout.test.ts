@@ -3,10 +3,6 @@ import { bothWays } from "./both-ways.js";
 import { limits, waits } from "./programs/timeout.js";
 
 describe("a time limit takes its own request back, and nobody else's", () => {
-  bothWays(limits);
-});
-
-describe("so it does where tasks are slow and time passes meanwhile", () => {
   bothWays(limits, { slowTasks: true });
 });
 

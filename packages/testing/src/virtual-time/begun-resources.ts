@@ -177,8 +177,8 @@ export class BegunResources {
     if (kind === undefined) return;
     // before it is added: what takes its result is only set after this
     if (this.#requests.size > this.#sweepAt) this.#sweep();
-    this.#requests.set(id, { kind, type, resource });
-    this.#trace(id);
+    const trace = type.endsWith("REQUEST") ? traceHere() : this.#trace(id);
+    this.#requests.set(id, { kind, type, resource, trace });
   }
 
   #trace(id: number): Trace {
@@ -201,11 +201,16 @@ interface Request {
   readonly kind: "request" | "add-on";
   readonly type: string;
   readonly resource: Resource;
+  readonly trace: Trace;
 }
 
-/** Whether it is a job of crypto that was done where it was made, as for `randomUUID()`: those have no callback. */
-function isSynchronous({ type, resource }: Request): boolean {
-  return type.endsWith("REQUEST") && resource.ondone === undefined;
+/**
+ * Whether it is a job of crypto that was done where it was made, as for `randomUUID()`: those have no callback. Neither have those of
+ * `crypto.subtle`, from Node 24 on, which are known by whom they were made by.
+ */
+function isSynchronous({ type, resource, trace }: Request): boolean {
+  if (!type.endsWith("REQUEST") || resource.ondone !== undefined) return false;
+  return !/\bjobPromise\b|\bSubtleCrypto\b/.test(trace.stack ?? "");
 }
 
 /** Standard input and output do not count: they are made when a program first looks at them, and stay. */

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { MessageChannel } from "node:worker_threads";
 import { gzip, gzipSync } from "node:zlib";
 import { runVirtually, VirtualLoop, waitAllTasksBlocked } from "@corio/testing";
 import {
@@ -255,6 +256,17 @@ describe("what is under way in this process keeps time from passing:", () => {
     expect(lasted).toBe(DAY);
   });
 
+  test("not a channel on which nothing comes", async () => {
+    const lasted = await runWithPromises(function* () {
+      const { port1, port2 } = new MessageChannel();
+      port2.on("message", () => {});
+      yield* sleep(DAY);
+      port1.close();
+      return now();
+    });
+    expect(lasted).toBe(DAY);
+  });
+
   test("what holds the loop", async () => {
     const result = await runWithPromises(function* () {
       const hold = getRunningLoop().hold();
@@ -464,6 +476,68 @@ describe("several loops at once", () => {
       return seen;
     });
     expect(seen).toBe(true);
+  });
+});
+
+describe("a loop that is waited for by another one", () => {
+  test("is the one whose deadlock is found", async () => {
+    await using inner = new VirtualLoop();
+    async function nested(): Promise<void> {
+      await Promise.resolve();
+      await inner.run(inner.loop.createFuture<void>());
+    }
+    const error = await rejectionOf(runWithPromises(() => waitFor(nested(), null)));
+    expect(error).toBeInstanceOf(DeadlockError);
+    expect((error as Error).message).toContain("no task is left");
+  });
+
+  test("may take its time, if it is not waited for under a time limit", async () => {
+    async function nested(): Promise<number> {
+      await Promise.resolve();
+      return await runWithPromises(function* () {
+        yield* sleep(DAY);
+        return now();
+      });
+    }
+    expect(await runWithPromises(() => waitFor(nested(), null))).toBe(DAY);
+  });
+});
+
+describe("runUntil", () => {
+  test("ends when the future is done, or when the clock has come to a time, and stands just there", async () => {
+    await using virtual = new VirtualLoop();
+    const main = virtual.start(function* () {
+      yield* sleep(10);
+      yield* until(realTime(1, undefined));
+      yield* sleep(10);
+    });
+    expect([await virtual.runUntil(main, { until: 10.5 }), virtual.time()]).toEqual([false, 10.5]);
+    expect([await virtual.runUntil(main), virtual.time(), main.done]).toEqual([true, 20, true]);
+  });
+
+  test("finds a deadlock before that time comes", async () => {
+    await using virtual = new VirtualLoop();
+    const main = virtual.start(new Event().wait());
+    expect([await virtual.runUntil(main, { until: DAY }), virtual.time()]).toEqual([true, 0]);
+    expect(main.exception()).toBeInstanceOf(DeadlockError);
+  });
+
+  test("comes to that time where nothing else can happen, and a deadlock is none", async () => {
+    await using virtual = new VirtualLoop();
+    const never = virtual.loop.createFuture<void>();
+    const main = virtual.loop.start(never, { deadlock: false });
+    expect([await virtual.runUntil(main, { until: 50 }), virtual.time()]).toEqual([false, 50]);
+    never.setResult();
+    expect(await virtual.runUntil(main)).toBe(true);
+  });
+
+  test("gives up after a real time of its own", async () => {
+    await using virtual = new VirtualLoop();
+    const main = virtual.start(function* () {
+      for (;;) yield* sleep(0);
+    });
+    const error = await rejectionOf(virtual.runUntil(main, { realTimeout: 20 }));
+    expect((error as Error).message).toContain("has not ended after 20 ms of real time");
   });
 });
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Program } from "@corio/testing";
 import { type Coroutine, createTask, type Queue, QueueShutDown, sleep } from "corio";
 import { allEnded } from "./all-ended.js";
 
@@ -96,7 +95,7 @@ class Checked {
  * Two producers and two consumers at a queue that is shut down when all is put. Every item comes out once, in the order of its kind;
  * one whose `put` was cancelled is not in it; nobody waits for what is there; `join()` ends when all is dealt with.
  */
-export function passing(make: () => Queue<number>, order: Order): Program<void> {
+export function passing(make: () => Queue<number>, order: Order): () => Coroutine<void> {
   return function* () {
     const checked = new Checked(make(), order);
     const { queue } = checked;
@@ -123,7 +122,7 @@ export function passing(make: () => Queue<number>, order: Order): Program<void> 
  * The same, while another task shuts the queue down. Whoever waits is told; what was put comes out, or is dropped if it is shut down
  * immediately, and `join()` ends.
  */
-export function shuttingDown(make: () => Queue<number>, { immediate }: { immediate: boolean }): Program<void> {
+export function shuttingDown(make: () => Queue<number>, { immediate }: { immediate: boolean }): () => Coroutine<void> {
   return function* () {
     const checked = new Checked(make(), firstInFirstOut);
     const { queue } = checked;

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Program } from "@corio/testing";
 import { type Coroutine, createTask, currentTask, sleep, type Task, within } from "corio";
 import { allEnded } from "./all-ended.js";
 
@@ -17,7 +16,7 @@ export interface LockLike {
  * Four tasks that take turns, twice each. No more than `permits` have it at once; whoever gets it does not overtake anybody who
  * stood in line before, unless that one is being cancelled; in the end it is as it was.
  */
-export function takingTurns(make: () => LockLike, permits: number): Program<void> {
+export function takingTurns(make: () => LockLike, permits: number): () => Coroutine<void> {
   return function* () {
     const lock = make();
     const line: Task<unknown>[] = [];

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { asCompleted, type Coroutine, createTask, type ReturnWhen, shield, sleep, type Task, wait } from "corio";
+import {
+  asCompleted,
+  type Coroutine,
+  createTask,
+  getRunningLoop,
+  type ReturnWhen,
+  shield,
+  sleep,
+  type Task,
+  wait,
+} from "corio";
 import { allEnded } from "./all-ended.js";
 import { cancelledFromOutside } from "./outside.js";
 
@@ -13,9 +23,13 @@ function startWork(): Task<number>[] {
   return [1, 2, 3].map((value) => createTask(work(value), { name: `work ${value}` }));
 }
 
-/** Two tasks that take results as they come, each of which is cancelled from outside. Every result is taken once. */
+/**
+ * Two tasks that take results as they come, each of which is cancelled from outside. Every result is taken once; nobody waits for
+ * another one while there is one.
+ */
 export function* resultsAsTheyCome(injected: boolean): Coroutine<void> {
-  const results = asCompleted(startWork());
+  const works = [0, 2, 2].map((ms, i) => createTask(sleep(ms, i + 1), { name: `work ${i + 1}` }));
+  const results = asCompleted(works);
   const taken: number[] = [];
 
   function* take(): Coroutine<void> {
@@ -23,6 +37,11 @@ export function* resultsAsTheyCome(injected: boolean): Coroutine<void> {
   }
 
   const takers = ["taker 1", "taker 2"].map((name) => createTask(take, { name }));
+  // then all wait
+  getRunningLoop().callLater(1, () => {
+    const come = works.filter(({ done }) => done).length;
+    if (takers.some(({ done }) => !done)) assert.equal(taken.length, come, "somebody waits although a result has come");
+  });
   yield* cancelledFromOutside(takers, injected);
   yield* take();
   assert.equal(taken.length, 3);
