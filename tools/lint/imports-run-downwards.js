@@ -19,7 +19,7 @@ const FOLDERS = {
     "iteration",
     "run",
   ],
-  "@corio/testing": ["random", "ready-order", "virtual-time", "leaks", "exploration", "runners", "streams"],
+  "@corio/testing": ["frames", "random", "ready-order", "virtual-time", "leaks", "exploration", "runners", "streams"],
   "@corio/node": ["errors", "dns", "transports", "streams", "subprocess", "bridges", "executors", "signals", "program"],
 };
 

@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import type { Plugin } from "vitest/config";
 
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
+/** The sources that stand for the core's own: a changed copy, for packages/testing/mutations. */
+const core = process.env["CORIO_CORE"];
 
 /**
  * Lets tests import a package of this repository by its name, or by a subpath that it exports: from its sources, so that
@@ -22,6 +24,7 @@ export function workspacePackages({ built }: { built: boolean }): Plugin {
       doors.set(name + door.slice(1), join(packages, folder, file));
     }
   }
+  if (core !== undefined) doors.set("corio", join(core, "index.ts"));
   return {
     name: "corio:workspace-packages",
     enforce: "pre",

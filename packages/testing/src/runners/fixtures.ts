@@ -15,7 +15,7 @@ import { withNote } from "./note.js";
 export type FixtureMakers<Fixtures> = { readonly [name: string]: (fixtures: Fixtures) => Enterable };
 
 /** What tests get of such functions: the values that the managers give when they are entered. */
-export type FixturesOf<Makers> = {
+type FixturesOf<Makers> = {
   [Name in keyof Makers]: Makers[Name] extends (fixtures: never) => infer M ? Entered<M> : never;
 };
 

@@ -14,7 +14,7 @@ interface GlobalTest extends Register {
 }
 
 const { test: jestTest, it: jestIt } = globalThis as { test?: GlobalTest; it?: GlobalTest };
-const found = jestTest ?? jestIt;
+const found = jestTest ?? jestIt ?? bunTest();
 if (found === undefined) {
   throw new CorioError(
     "ERR_CORIO_NO_RUNNER",
@@ -24,9 +24,20 @@ if (found === undefined) {
 }
 const runner = found;
 
+/** `bun test` has its functions as globals only in the files that it was given. */
+function bunTest(): GlobalTest | undefined {
+  if (!("Bun" in globalThis)) return undefined;
+  try {
+    const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
+    return (require("bun:test") as { test: GlobalTest }).test;
+  } catch {
+    return undefined; // another command of Bun
+  }
+}
+
 /**
- * jest's `test` for tests that are coroutines: `test("name", function* () { … })`. It takes the global, so `bun test` and mocha
- * serve, too. With jest, start node with `--experimental-vm-modules`: corio's packages are ES modules.
+ * jest's `test` for tests that are coroutines: `test("name", function* () { … })`. It takes the global, so mocha serves, too;
+ * and `bun test`, which has it elsewhere. With jest, start node with `--experimental-vm-modules`: corio's packages are ES modules.
  *
  * @example
  * import { test } from "@corio/testing/jest";
@@ -44,5 +55,9 @@ export const test: TestFunction<NoFixtures> = testFunction({
   todo: (name) => (runner.todo === undefined ? runner(name) : runner.todo(name)),
 });
 
-/** The same as {@link test}. */
+/**
+ * The same as {@link test}.
+ *
+ * @alias
+ */
 export const it = test;

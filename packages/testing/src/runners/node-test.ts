@@ -24,5 +24,9 @@ export const test: TestFunction<NoFixtures> = testFunction({
   todo: (name) => void nodeTest.todo(name),
 });
 
-/** The same as {@link test}. */
+/**
+ * The same as {@link test}.
+ *
+ * @alias
+ */
 export const it = test;

@@ -23,5 +23,9 @@ export const test: TestFunction<NoFixtures> = testFunction({
   todo: vitest.todo,
 });
 
-/** The same as {@link test}. */
+/**
+ * The same as {@link test}.
+ *
+ * @alias
+ */
 export const it = test;

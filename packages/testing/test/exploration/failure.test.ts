@@ -36,7 +36,9 @@ describe("isAlike", () => {
     expect(isAlike(failure("error", new Error("1 of 2")), failure("error", new Error("2 of 2")))).toBe(true);
     expect(isAlike(failure("error", new Error("one")), failure("error", new RangeError("one")))).toBe(false);
     expect(isAlike(failure("leak", new Error("one")), failure("error", new Error("one")))).toBe(false);
-    expect(isAlike(failure("deadlock", new DeadlockError("a")), failure("deadlock", new DeadlockError("b")))).toBe(true);
+    expect(isAlike(failure("deadlock", new DeadlockError("a")), failure("deadlock", new DeadlockError("b")))).toBe(
+      true,
+    );
   });
 });
 

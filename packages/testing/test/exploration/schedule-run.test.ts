@@ -20,6 +20,7 @@ import {
   within,
 } from "corio";
 import { describe, expect, test } from "vitest";
+import type { Failure } from "../../src/exploration/failure.js";
 import { decodeSchedule, type Deviation } from "../../src/exploration/schedule.js";
 import { type Openings, type Program, type RunOptions, ScheduleRun } from "../../src/exploration/schedule-run.js";
 import { Follow } from "../../src/exploration/steering.js";
@@ -216,11 +217,13 @@ describe("a run fails", () => {
       try {
         throw new Error("first");
       } finally {
-        yield* sleep(0);
-        // biome-ignore lint/correctness/noUnsafeFinally: that is what is tested
-        throw new RangeError("cleanup");
+        yield* cleanUp();
       }
     });
+    function* cleanUp(): Coroutine<void> {
+      yield* sleep(0);
+      throw new RangeError("cleanup");
+    }
     expect(failure?.error.message).toBe("cleanup");
   });
 });
@@ -229,13 +232,12 @@ describe("a run that leaves something behind fails", () => {
   test("for a task that is not done, with what it waits for", () => {
     const { failure } = run(leavesTask);
     expect(failure?.kind).toBe("leak");
-    expect(failure?.error).toBeInstanceOf(LeakError);
-    expect((failure?.error as LeakError).leaks).toEqual([expect.stringContaining("1 task is pending:\nforgotten waits until")]);
+    expect(leaksOf(failure)).toEqual([expect.stringContaining("1 task is pending:\nforgotten waits until")]);
   });
 
   test("for a timer that is armed", () => {
     const { failure } = run(leavesTimer);
-    expect((failure?.error as LeakError).leaks).toEqual([expect.stringContaining("a timer armed for 1000 ms")]);
+    expect(leaksOf(failure)).toEqual([expect.stringContaining("a timer armed for 1000 ms")]);
   });
 
   test("not for a timer that was cancelled", () => {
@@ -249,7 +251,7 @@ describe("a run that leaves something behind fails", () => {
 
   test("for an error of a task that nobody retrieved", () => {
     const { failure } = run(leavesError);
-    expect((failure?.error as LeakError).leaks).toEqual([expect.stringMatching(/exception was never retrieved of failing\n(.|\n)*lost/)]);
+    expect(leaksOf(failure)).toEqual([expect.stringMatching(/exception was never retrieved of failing\n(.|\n)*lost/)]);
     expect(failure?.error.cause).toMatchObject({ message: "lost" });
   });
 
@@ -270,7 +272,7 @@ describe("a run that leaves something behind fails", () => {
       yield* leavesTimer();
       yield* leavesError();
     });
-    expect((failure?.error as LeakError).leaks).toHaveLength(3);
+    expect(leaksOf(failure)).toHaveLength(3);
   });
 
   test("in what it says its options leave out, not", () => {
@@ -382,7 +384,7 @@ describe("what a run leaves behind", () => {
     run(function* () {
       createTask(function* (): Coroutine<void> {
         yield* within(new ExitStack(), function* (stack) {
-          stack.defer(() => log.push("stack"));
+          stack.defer(() => void log.push("stack"));
           yield* sleep(1_000);
         });
       });
@@ -463,7 +465,13 @@ describe("the moments at which a task may be cancelled", () => {
 
   test("are none of the main task, unless a function says so", () => {
     expect(momentsOf("main", () => sleep(10))).toBe(0);
-    expect(momentsOf("main", () => sleep(10), () => true)).toBe(3);
+    expect(
+      momentsOf(
+        "main",
+        () => sleep(10),
+        () => true,
+      ),
+    ).toBe(3);
   });
 
   test("are those of the tasks that a function chooses", () => {
@@ -568,6 +576,38 @@ describe("a cancellation that explore makes", () => {
     expect(cancels.map(({ task }) => task)).toContain(3);
   });
 
+  test("may be the next thing that its task hears of, before all else that is ready", () => {
+    const log: string[] = [];
+    const { taken } = run(
+      function* () {
+        const worker = createTask(function* (): Coroutine<void> {
+          try {
+            yield* new Event().wait();
+          } finally {
+            log.push("worker");
+          }
+        });
+        yield* sleep(0);
+        getRunningLoop().callSoon(() => log.push("callback"));
+        yield* sleep(0);
+        log.push("main");
+        yield* wait([worker]);
+      },
+      { cancel: true },
+      "4:c2,4:3",
+    );
+    expect(taken).toHaveLength(2);
+    expect(log).toEqual(["worker", "callback", "main"]);
+  });
+
+  test("reaches a task that was started eagerly at its first wait, too", () => {
+    const moments = momentsOf("eager", function* () {
+      yield* createTask(sleep(10), { eagerStart: true, name: "eager" });
+    });
+    // while it sleeps, and once its time has come
+    expect(moments).toBe(2);
+  });
+
   test("leaves a group, a timeout and a lock as they were", () => {
     const program = function* (): Coroutine<void> {
       const lock = new Lock();
@@ -633,7 +673,7 @@ describe("slow tasks", () => {
       { slowTasks: true },
     );
     expect(exhaustive).toBe(true);
-    expect([...results].toSorted()).toEqual(["in time", "too late"]);
+    expect([...results].map(String).toSorted()).toEqual(["in time", "too late"]);
     results.clear();
     explore(function* () {
       results.add(yield* limited());
@@ -642,8 +682,17 @@ describe("slow tasks", () => {
   });
 });
 
+function leaksOf(failure: Failure | undefined): readonly string[] {
+  expect(failure?.error).toBeInstanceOf(LeakError);
+  return (failure?.error as LeakError | undefined)?.leaks ?? [];
+}
+
 /** Runs a program under a schedule, the ordinary one by default. */
-function run<T>(program: Program<T>, options: Partial<RunOptions> = {}, schedule: string | Deviation[] = []): ScheduleRun<T> {
+function run<T>(
+  program: Program<T>,
+  options: Partial<RunOptions> = {},
+  schedule: string | Deviation[] = [],
+): ScheduleRun<T> {
   const steering = new Follow(typeof schedule === "string" ? decodeSchedule(schedule) : schedule);
   const one = new ScheduleRun(program, steering, { ...DEFAULTS, ...options });
   for (const _ of one.run());

@@ -9,7 +9,11 @@ function ordersOf(choices: readonly number[]): Schedule {
 }
 
 /** Shrinks with a plain function for a program: everything that is asked for takes place. */
-function shrunk(schedule: Schedule, fails: (schedule: Schedule) => boolean, attempts?: number): { best: Schedule; tried: Schedule[] } {
+function shrunk(
+  schedule: Schedule,
+  fails: (schedule: Schedule) => boolean,
+  attempts?: number,
+): { best: Schedule; tried: Schedule[] } {
   const tried: Schedule[] = [];
   // biome-ignore lint/correctness/useYield: a run that waits for nothing
   function* attempt(one: Schedule): Generator<void, Schedule | undefined, void> {

@@ -108,7 +108,7 @@ describe.each([
       for (const { step } of cancels) moments.set(step, (moments.get(step) ?? 0) + 1);
     }
     // none where the moment is after the end of all tasks
-    expect([...counts].toSorted()).toEqual([0, 1, 2]);
+    expect([...counts].toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
     for (let step = 2; step <= 8; step++) expect(moments.get(step) ?? 0).toBeGreaterThan(5);
   });
 
@@ -152,13 +152,20 @@ describe("ByPriority", () => {
     };
     const seeds = Array.from({ length: 200 }, (_, seed) => seed);
     expect(seeds.filter((seed) => failsUnder(new AnyOrder(randomFrom(seed), 40, ORDERS_ONLY)))).toEqual([]);
-    expect(seeds.filter((seed) => failsUnder(new ByPriority(randomFrom(seed), 40, ORDERS_ONLY))).length).toBeGreaterThan(10);
+    expect(
+      seeds.filter((seed) => failsUnder(new ByPriority(randomFrom(seed), 40, ORDERS_ONLY))).length,
+    ).toBeGreaterThan(10);
     // and so does explore, of whose random schedules every other one is such
     expect(() => explore(program, { delays: 0, schedules: 100 })).toThrow(/held up|all others were ready/);
   });
 });
 
-const RUN_OPTIONS = { cancel: false, slowTasks: false, maxSteps: 1_000, leaks: { tasks: false, timers: false } } as const;
+const RUN_OPTIONS = {
+  cancel: false,
+  slowTasks: false,
+  maxSteps: 1_000,
+  leaks: { tasks: false, timers: false },
+} as const;
 
 /** Runs so many tasks of so many steps, and a timer; with the order in which the tasks first ran, and what was taken. */
 function runOf(steering: Steering, tasks: number, steps: number): { trace: string; taken: readonly Deviation[] } {

@@ -142,7 +142,9 @@ describe("the systematic half", () => {
   test("where there are more orders of one distance than can be run, takes different ones for different seeds", () => {
     const seconds = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => explored(workers(3, 3), { schedules: 4, seed }).traces[1]);
     expect(new Set(seconds).size).toBeGreaterThan(2);
-    expect(explored(workers(3, 3), { schedules: 40, seed: 3 })).toEqual(explored(workers(3, 3), { schedules: 40, seed: 3 }));
+    expect(explored(workers(3, 3), { schedules: 40, seed: 3 })).toEqual(
+      explored(workers(3, 3), { schedules: 40, seed: 3 }),
+    );
   });
 });
 

@@ -6,7 +6,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { unwatchFile, watch, watchFile } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -180,7 +180,8 @@ describe("A test passes", () => {
         0,
       );
       yield* within(server, function* () {
-        const [reader, writer] = yield* openConnection("127.0.0.1", (server.sockets[0]?.address() as AddressInfo).port);
+        const { port } = (server.sockets[0] as Server).address() as AddressInfo;
+        const [reader, writer] = yield* openConnection("127.0.0.1", port);
         writer.write("text\n");
         expect(String(yield* reader.readline())).toBe("text\n");
         writer.close();
@@ -230,6 +231,19 @@ describe("A test passes", () => {
     const between = setInterval(() => {}, 1_000);
     await coroutineTest(function* () {})();
     clearInterval(between);
+  });
+
+  it("whose connections an older server has accepted, and not closed yet", async () => {
+    const sockets: Socket[] = [];
+    const server = createServer({ allowHalfOpen: true }, (socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await coroutineTest(function* () {
+      const client = connect(portOf(server), "127.0.0.1");
+      yield* until(once(client, "connect"));
+      client.destroy();
+    })();
+    server.close();
+    for (const socket of sockets) socket.destroy();
   });
 
   it("if others run at the same time: nobody knows whose handles they are", async () => {

@@ -22,6 +22,10 @@ import { failureOf } from "./failure-of.js";
 
 const TIMES = ["virtual", "real"] as const;
 
+function raise(message: string): never {
+  throw new Error(message);
+}
+
 describe("coroutineTest", () => {
   it(
     "is what any runner takes: used in this file",
@@ -356,7 +360,7 @@ describe.each(TIMES)("A time limit in %s time", (time) => {
         try {
           for (;;) yield* sleep(10);
         } finally {
-          throw new Error("in the cleanup");
+          raise("in the cleanup");
         }
       },
       { time, timeout: 30 },
@@ -555,7 +559,7 @@ describe.each(TIMES)("A test that leaves something behind in %s time", (time) =>
         try {
           yield* sleep(100_000);
         } finally {
-          throw new Error("in the cleanup");
+          raise("in the cleanup");
         }
       }
       createTask(worker, { name: "worker" });

@@ -22,16 +22,20 @@ const log: string[] = [];
 function logged(name: string, { enter, exit }: { enter?: Error; exit?: Error } = {}) {
   return contextManager(function* () {
     yield* sleep(1);
-    if (enter !== undefined) throw enter;
+    raise(enter);
     log.push(`enter ${name}`);
     try {
       yield name;
     } finally {
       yield* sleep(1);
       log.push(`leave ${name}`);
-      if (exit !== undefined) throw exit;
+      raise(exit);
     }
   });
+}
+
+function raise(error: Error | undefined): void {
+  if (error !== undefined) throw error;
 }
 
 /** Declares one test and runs it. */

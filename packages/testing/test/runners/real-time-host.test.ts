@@ -1,7 +1,7 @@
 import { coroutineTest } from "@corio/testing";
 import { DeadlockError, Event, getRunningLoop, sleep, until } from "corio";
 import { execFile } from "node:child_process";
-import { createHash, pbkdf2, subtle } from "node:crypto";
+import { createHash, pbkdf2, randomUUID, subtle } from "node:crypto";
 import { promises as dns } from "node:dns";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -101,6 +101,8 @@ describe("A test in real time is a deadlock", () => {
         void setTimeout(40).then(() => log.push("the timer"));
         void promisify(pbkdf2)("password", "salt", 10_000, 64, "sha512").then(() => log.push("the key"));
         createHash("sha256").update("text");
+        randomUUID();
+        globalThis.crypto.getRandomValues(new Uint8Array(16));
         yield* new Event().wait();
       },
       { time: "real" },

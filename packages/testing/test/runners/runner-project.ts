@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify, stripVTControlCharacters } from "node:util";
 
 const require = createRequire(import.meta.url);
@@ -11,18 +11,33 @@ const packages = fileURLToPath(new URL("../../../", import.meta.url));
 const compiler = join(packages, "..", "node_modules", "typescript", "bin", "tsc");
 const execute = promisify(execFile);
 
+const FOLDERS = {
+  vitest: dirname(require.resolve("vitest/package.json")),
+  jest: dirname(require.resolve("jest/package.json")),
+};
+
+const SUITES = {
+  passing: new URL("./suites/passing.mjs", import.meta.url),
+  failing: new URL("./suites/failing.mjs", import.meta.url),
+  only: new URL("./suites/only.mjs", import.meta.url),
+  misuse: new URL("./suites/misuse.mjs", import.meta.url),
+};
+
 // What each has besides node itself; `SUITE` is the file to run.
 const RUNNERS = {
-  vitest: { door: "vitest", args: [join(folderOf("vitest"), "vitest.mjs"), "run", "--root", ".", "SUITE"] },
+  vitest: { door: "vitest", args: [join(FOLDERS.vitest, "vitest.mjs"), "run", "--root", ".", "SUITE"] },
   node: { door: "node-test", args: ["--test", "--test-reporter=spec", "SUITE"] },
   // jest runs ES modules by node's modules in contexts, which node has behind a flag
-  jest: { door: "jest", args: ["--experimental-vm-modules", join(folderOf("jest"), "bin", "jest.js"), "SUITE"] },
+  jest: { door: "jest", args: ["--experimental-vm-modules", join(FOLDERS.jest, "bin", "jest.js"), "SUITE"] },
 };
 
 /** A project of its own in which corio, its tests' package and the runners are installed. */
 export interface RunnerProject {
   /** Runs one of the suites beside this file; returns all that the runner wrote, without colours, and its exit code. */
-  run(suite: string, ...args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
+  run(
+    suite: keyof typeof SUITES,
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number; readonly output: string }>;
   remove(): void;
 }
 
@@ -31,14 +46,14 @@ export async function runnerProject(runner: keyof typeof RUNNERS): Promise<Runne
   const folder = mkdtempSync(join(tmpdir(), "corio-runner-"));
   const modules = join(folder, "node_modules");
   await Promise.all([install("corio", join(modules, "corio")), install("testing", join(modules, "@corio", "testing"))]);
-  for (const name of ["vitest", "jest"]) symlinkSync(folderOf(name), join(modules, name), "junction");
+  for (const [name, installed] of Object.entries(FOLDERS)) symlinkSync(installed, join(modules, name), "junction");
   const jest = { testMatch: ["**/*.test.mjs"], transform: {} };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "project", type: "module", jest }));
   const { door, args } = RUNNERS[runner];
   return {
     async run(suite, ...more) {
       const file = `${suite}.test.mjs`;
-      const source = readFileSync(new URL(`suites/${suite}.mjs`, import.meta.url), "utf8");
+      const source = readFileSync(SUITES[suite], "utf8");
       writeFileSync(join(folder, file), source.replace("/RUNNER", `/${door}`));
       const all = args.map((arg) => (arg === "SUITE" ? file : arg));
       const { code, stdout, stderr } = await ended([...more, ...all], folder);
@@ -53,6 +68,7 @@ async function install(name: string, target: string): Promise<void> {
   const dist = join(target, "dist");
   mkdirSync(dist, { recursive: true });
   cpSync(join(source, "package.json"), join(target, "package.json"));
+  cpSync(join(source, "src"), join(target, "src"), { recursive: true });
   if (process.env["CORIO_BUILT"] === "1") return cpSync(join(source, "dist"), dist, { recursive: true });
   // it emits although there are errors of types, which are another test's to find
   await execute(process.execPath, [
@@ -63,6 +79,9 @@ async function install(name: string, target: string): Promise<void> {
     dist,
     "--tsBuildInfoFile",
     join(target, "tsbuildinfo"),
+    // as in the package that users have
+    "--sourceRoot",
+    pathToFileURL(join(target, "src/")).href,
   ]).catch((error: unknown) => {
     if (!existsSync(join(dist, "index.js"))) throw error;
   });
@@ -83,8 +102,4 @@ async function ended(args: string[], cwd: string): Promise<{ code: number; stdou
     const { code, stdout, stderr } = error as { code?: number; stdout: string; stderr: string };
     return { code: code ?? -1, stdout, stderr };
   }
-}
-
-function folderOf(name: string): string {
-  return dirname(require.resolve(`${name}/package.json`));
 }
