@@ -98,7 +98,8 @@ function linesOf(error: unknown, above: readonly unknown[] = []): string[] {
   const inside = [...above, error];
   const { name, message, cause } = error as { name: unknown; message: unknown; cause?: unknown };
   const causes = cause instanceof Error && !(error instanceof LeakError) ? linesOf(cause, inside) : [];
-  const members = error instanceof AggregateError ? error.errors.flatMap((member) => linesOf(member, inside)) : undefined;
+  const members =
+    error instanceof AggregateError ? error.errors.flatMap((member) => linesOf(member, inside)) : undefined;
   return [
     ...`${String(name)}: ${String(message)}`.split("\n").filter(isOfUse).map(shortPaths),
     ...(members ?? framesOf(error)).map(indent),
@@ -139,9 +140,11 @@ function table(timeline: readonly TimelineEntry[]): string[] {
   const who = Math.max(4, ...timeline.map((entry) => entry.who.length));
   const row = (mark: string, step: string, time: string, name: string, what: string): string =>
     `${mark} ${step.padStart(5)}  ${time.padStart(7)}  ${name.padEnd(who)}  ${what}`.trimEnd();
-  const rows = timeline.filter(isNews).map(({ step, time, who: name, what, deviation }) =>
-    row(deviation === undefined ? " " : "*", String(step), format(time), name, what),
-  );
+  const rows = timeline
+    .filter(isNews)
+    .map(({ step, time, who: name, what, deviation }) =>
+      row(deviation === undefined ? " " : "*", String(step), format(time), name, what),
+    );
   const head = row(" ", "step", "ms", "who", "what");
   if (rows.length <= LONGEST_TIMELINE) return [head, ...rows];
   const half = LONGEST_TIMELINE / 2;

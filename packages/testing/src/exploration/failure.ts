@@ -21,11 +21,13 @@ export function isAlike(one: Failure, other: Failure): boolean {
 }
 
 /** What kinds of errors an error consists of; how many of each, and in which order, is up to the schedule. */
-function classesOf(error: unknown): string {
+function classesOf(error: unknown, above: readonly unknown[] = []): string {
   if (!(error instanceof Error)) return typeof error;
-  const { code } = error as { code?: unknown };
-  const members = error instanceof AggregateError ? [...new Set(error.errors.map(classesOf))].toSorted() : [];
-  return [error.name, typeof code === "string" ? code : "", ...members].join(" ");
+  const { name, code } = error as { name: unknown; code?: unknown };
+  // a group may be its own member
+  const isGroup = error instanceof AggregateError && !above.includes(error);
+  const members = isGroup ? error.errors.map((member) => classesOf(member, [...above, error])) : [];
+  return [String(name), typeof code === "string" ? code : "", ...new Set(members.toSorted())].join(" ");
 }
 
 /** What was thrown, as an error. */

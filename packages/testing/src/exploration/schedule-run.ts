@@ -344,7 +344,8 @@ export function notAProgram(value: unknown): Error {
 }
 
 function describe(value: unknown): string {
-  if (typeof (value as { then?: unknown } | undefined)?.then === "function") return "a promise: write function*, not async";
+  if (typeof (value as { then?: unknown } | undefined)?.then === "function")
+    return "a promise: write function*, not async";
   return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
 }
 

@@ -66,7 +66,8 @@ export class SystematicSearch {
     const last = parent?.deviation;
     const from = last?.step ?? 0;
     const delays = parent?.delays ?? 0;
-    const branch = (deviation: Deviation, cost: number): void => this.#add({ parent, deviation, delays: delays + cost });
+    const branch = (deviation: Deviation, cost: number): void =>
+      this.#add({ parent, deviation, delays: delays + cost });
     for (const { step, task, begins } of openings.cancels) {
       const isAfter = step > from || (last?.kind === "cancel" && step === from && task > last.task);
       if (isAfter) branch({ kind: "cancel", step, task }, begins ? 1 : 2);

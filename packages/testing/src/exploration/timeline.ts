@@ -92,7 +92,8 @@ export function format(ms: number): string {
 }
 
 function stateOf(task: Task<unknown>): string {
-  if (task.done) return task.cancelled ? "ends: it was cancelled" : describeWait(task).replace(/^has (?:fail|end)ed/, ended);
+  if (task.done)
+    return task.cancelled ? "ends: it was cancelled" : describeWait(task).replace(/^has (?:fail|end)ed/, ended);
   const what = task.waitingFor === undefined ? "lets others go first" : describeWait(task);
   const place = placeOf(task);
   return place === undefined ? what : `${what}, ${place}`;

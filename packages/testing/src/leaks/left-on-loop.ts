@@ -7,7 +7,7 @@ import {
   formatTasks,
   type Reporter,
 } from "corio";
-import { programStack } from "./program-frame.js";
+import { programStack } from "../frames/program-lines.js";
 
 /** What is looked for when a test or an explored program ends. Everything by default. */
 export interface LeakOptions {

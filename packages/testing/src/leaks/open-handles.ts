@@ -1,5 +1,5 @@
 import type { Address, BegunResource, BegunResources, Resource } from "../virtual-time/begun-resources.js";
-import { programFrame } from "./program-frame.js";
+import { programFrame } from "../frames/program-lines.js";
 
 /** What a handle or a timer that is still open is, and where it was opened. */
 export function describeHandle(handle: BegunResource, begun: BegunResources): string {

@@ -8,7 +8,7 @@ import {
   isCoroutineFunction,
   within,
 } from "corio";
-import { programStack } from "../leaks/program-frame.js";
+import { programStack } from "../frames/program-lines.js";
 import { withNote } from "./note.js";
 
 /** Functions that make the context managers of fixtures; each gets the fixtures that were there before `extend`. */

@@ -12,7 +12,7 @@ import {
 import { LeakError } from "../leaks/leak-error.js";
 import { type LeakOptions, leftOnLoop, Reports } from "../leaks/left-on-loop.js";
 import { describeHandle, release } from "../leaks/open-handles.js";
-import { programStack, withoutOwnFrames } from "../leaks/program-frame.js";
+import { programStack, withoutOwnFrames } from "../frames/program-lines.js";
 import type { Chaos } from "../ready-order/chaos.js";
 import { type BegunResource, BegunResources } from "../virtual-time/begun-resources.js";
 import { cleanUp } from "../virtual-time/clean-up.js";
