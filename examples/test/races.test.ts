@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { ExplorationError, type ExploreOptions, explore, type Program, replay, runVirtually } from "@corio/testing";
+import { ExplorationError, type ExploreOptions, explore, replay, runVirtually } from "@corio/testing";
+import type { Coroutine } from "corio";
 import { describe, expect, it } from "vitest";
 import * as cancelledLockWaiter from "../races/cancelled-lock-waiter.js";
 import * as checkThenAct from "../races/check-then-act.js";
@@ -11,8 +12,8 @@ import * as missedNotification from "../races/missed-notification.js";
 
 interface Race {
   readonly name: string;
-  readonly buggy: Program<void>;
-  readonly fixed: Program<void>;
+  readonly buggy: () => Coroutine<void>;
+  readonly fixed: () => Coroutine<void>;
   readonly options?: ExploreOptions;
   /** What exploration finds: in what way it fails, with what error, and the one choice that it takes. */
   readonly kind: string;

@@ -76,7 +76,9 @@ export function describeDeclarations(
 
     test("have no `any`", () => {
       const found = declarations.flatMap(([file, text = ""]) =>
-        text.split("\n").flatMap((line) => (/[:<|&,=(]\s*any\b|\bany\[\]/.test(line) ? [`${file}: ${line.trim()}`] : [])),
+        text
+          .split("\n")
+          .flatMap((line) => (/[:<|&,=(]\s*any\b|\bany\[\]/.test(line) ? [`${file}: ${line.trim()}`] : [])),
       );
       expect(found).toEqual([]);
     });

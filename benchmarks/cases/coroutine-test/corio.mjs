@@ -42,7 +42,10 @@ export function measure() {
     writeFileSync(join(folder, "many.test.mjs"), FILE);
     const took = join(folder, "took.json");
     const vitest = join(repository, "node_modules/vitest/vitest.mjs");
-    execFileSync(process.execPath, [vitest, "run", "--root", folder], { env: { ...process.env, TOOK: took }, stdio: "pipe" });
+    execFileSync(process.execPath, [vitest, "run", "--root", folder], {
+      env: { ...process.env, TOOK: took },
+      stdio: "pipe",
+    });
     const { plain, coroutine } = JSON.parse(readFileSync(took, "utf8"));
     return ((coroutine - plain) / TESTS) * 1e6;
   } finally {

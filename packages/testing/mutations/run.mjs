@@ -58,7 +58,7 @@ async function explore({ tests = [""], schedules, limit }) {
       },
     },
   );
-  const timer = setTimeout(() => process.kill(-vitest.pid, "SIGKILL"), limit);
+  const timer = setTimeout(() => process.kill(-Number(vitest.pid), "SIGKILL"), limit);
   const code = await new Promise((resolve) => vitest.once("exit", resolve));
   clearTimeout(timer);
   return { code, seconds: (performance.now() - start) / 1_000, failed: code === null ? [] : failedTests(report) };

@@ -443,7 +443,11 @@ test.each<[wait: string, make: () => Awaitable<unknown>, answer: boolean]>([
   ["the first of several, one a promise", () => wait([until(new Promise<void>(() => {}))]), true],
   ["a promise with a limit", () => waitFor(until(new Promise<void>(() => {})), 10), true],
   ["a shielded promise", () => shield(until(new Promise<void>(() => {}))), true],
-  ["a task that waits for a promise, which is asked itself", () => createTask(until(new Promise<void>(() => {}))), false],
+  [
+    "a task that waits for a promise, which is asked itself",
+    () => createTask(until(new Promise<void>(() => {}))),
+    false,
+  ],
   ["a sleep", () => sleep(1), false],
   ["a future", () => new Future<void>(), false],
   ["an event", () => new Event().wait(), false],

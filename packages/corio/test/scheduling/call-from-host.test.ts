@@ -13,11 +13,11 @@ import {
   until,
 } from "corio";
 import { describe, expect, test } from "vitest";
-import { drainPromises, virtualLoop, type VirtualLoop, type VirtualOptions } from "../support/virtual-loop.js";
+import { drainPromises, virtualLoop, type VirtualLoop } from "../support/virtual-loop.js";
 import { withCode } from "../support/with-code.js";
 
 /** A loop on virtual time that runs and has nothing to do. */
-function idleLoop(options: VirtualOptions = {}): VirtualLoop {
+function idleLoop(options: Parameters<typeof virtualLoop>[0] = {}): VirtualLoop {
   const virtual = virtualLoop(options);
   void virtual.loop.runForever();
   while (virtual.host.runTurn());
