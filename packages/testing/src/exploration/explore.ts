@@ -4,7 +4,7 @@ import { randomFrom } from "../random/random.js";
 import { RealActivity, realNow } from "../virtual-time/real-activity.js";
 import { ExplorationError } from "./exploration-error.js";
 import { type Failure, isAlike } from "./failure.js";
-import { decodeSchedule, encodeSchedule, type Schedule } from "./schedule.js";
+import { decodeSchedule, type Deviation, encodeSchedule, type Schedule } from "./schedule.js";
 import { notAProgram, type Openings, type Program, type RunOptions, ScheduleRun } from "./schedule-run.js";
 import { shrink } from "./shrink.js";
 import { AnyOrder, ByPriority, Follow, type Steering } from "./steering.js";
@@ -102,7 +102,7 @@ export function exploreAsync(program: Program<unknown>, options: ExploreOptions 
  * @param seed the `seed` or the `schedule` of the ExplorationError
  * @param options what was given to `explore`: `maxSteps`, `leaks`, and for a seed `cancel` and `slowTasks`, which a schedule tells itself
  * @returns what the program returned
- * @throws an ExplorationError if it fails
+ * @throws an ExplorationError if it fails; a `CorioError` if it passes and the schedule does not fit it
  * @example
  * replay(function* () {
  *   yield* sleep(0);
@@ -214,7 +214,13 @@ class Explorer<T> {
     const timeline = new Timeline();
     const steering = random === undefined ? new Follow(schedule) : this.#drawn(random);
     const run = yield* this.#perform(steering, false, timeline);
-    if (run.failure === undefined) return run.result as T;
+    if (run.failure === undefined) {
+      const missed = schedule.find(
+        ({ step, kind }) => !run.taken.some((one) => one.step === step && one.kind === kind),
+      );
+      if (missed !== undefined) throw doesNotFit(missed);
+      return run.result as T;
+    }
     throw new ExplorationError({
       failure: run.failure,
       seed,
@@ -319,6 +325,14 @@ function atLeast(option: string, value: number, least: number): number {
 
 function notAnOption(text: string): Error {
   return Object.assign(new RangeError(text), { code: "ERR_CORIO_EXPLORE" });
+}
+
+function doesNotFit(missed: Deviation): CorioError {
+  return new CorioError(
+    "ERR_CORIO_SCHEDULE",
+    `the program passes, but "${encodeSchedule([missed])}" of this schedule did not take place: so much was not ready there, or the program had ` +
+      "ended. It is not the program that was explored, or not with these options: explore it again",
+  );
 }
 
 function notDeterministic({ error }: Failure, seed: string): CorioError {

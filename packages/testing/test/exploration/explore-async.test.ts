@@ -6,8 +6,8 @@ describe("exploreAsync", () => {
   test("lets promises settle, also chains of them and behind a gather, before time passes", async () => {
     const { exhaustive } = await exploreAsync(function* () {
       const chain = async (): Promise<number> => {
-        await null;
-        await null;
+        await Promise.resolve();
+        await Promise.resolve();
         return 1;
       };
       const [one, two] = yield* gather(

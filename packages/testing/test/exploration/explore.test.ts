@@ -13,7 +13,6 @@ import {
 import {
   asyncGenerator,
   ContextVar,
-  coroutine,
   type Coroutine,
   createTask,
   Event,
@@ -226,7 +225,7 @@ describe("replay", () => {
     expect(replay(needsAnOrder, "6:2")).toBe("bcda");
   });
 
-  test("is what the report tells, with the options that it takes", () => {
+  test("is what the report tells, and takes no options for a schedule", () => {
     const program = function* (): Coroutine<void> {
       const task = createTask(function* (): Coroutine<void> {
         try {
@@ -238,20 +237,16 @@ describe("replay", () => {
       yield* task;
     };
     const { message, schedule } = failureOf(program, { cancel: true });
-    expect(message).toMatch(
-      new RegExp(`replay\\(program, "${schedule}", .*options|replay\\(program, "${schedule}", \\{ cancel: true`),
-    );
+    expect(message).toContain(`replay(program, "${schedule}")`);
+    expect(() => replay(program, schedule)).toThrow("cancelled");
   });
 
-  test("refuses a schedule that the program does not take, as without the options that it was found with", () => {
+  test.each(["2:9", "1000:2", "1000:c1"])("says of %s that it does not fit a program that passes", (schedule) => {
     const program = function* (): Coroutine<void> {
       yield* createTask(sleep(10));
     };
-    expect(replay(program, "3:c2", { cancel: true })).toBeUndefined();
-    expect(() => replay(program, "3:c2")).toThrow(/3:c2/);
-    expect(() => replay(program, "3:t")).toThrow(/3:t/);
-    expect(() => replay(program, "2:9")).toThrow(/2:9/);
-    expect(() => replay(program, "1000:2")).toThrow(/1000:2/);
+    expect(replay(program, "3:c2")).toBeUndefined();
+    expect(() => replay(program, schedule)).toThrow(schedule);
   });
 
   test("runs the program once", () => {
@@ -665,20 +660,6 @@ describe("programs of all kinds", () => {
       yield* gather(increment(), increment());
       expect(count).toBe(2);
     }
-  });
-
-  test("are not charged with a coroutine that was made before, and that somebody is going to await", () => {
-    const later = coroutine(function* later(): Coroutine<void> {
-      yield* sleep(0);
-    });
-    const made = later();
-    const forgets = function* (): Coroutine<void> {
-      void later();
-      yield* sleep(0);
-    };
-    expect(explore(() => sleep(0)).exhaustive).toBe(true);
-    runVirtually(() => made);
-    expect(failureOf(forgets).message).toContain("coroutine 'later' was never awaited");
   });
 
   test("leave nothing on the heap, however many schedules are run", () => {
