@@ -4,15 +4,8 @@ export { waitAllTasksBlocked } from "./virtual-time/wait-all-tasks-blocked.js";
 export { type Place, Sequencer } from "./virtual-time/sequencer.js";
 export type { Chaos } from "./ready-order/chaos.js";
 // exploration of schedules
-export {
-  type Exploration,
-  explore,
-  exploreAsync,
-  type ExploreOptions,
-  replay,
-  replayAsync,
-  type ReplayOptions,
-} from "./exploration/explore.js";
+export { explore, exploreAsync, replay, replayAsync } from "./exploration/explore.js";
+export type { Exploration, ExploreOptions, ReplayOptions } from "./exploration/explore-options.js";
 export { ExplorationError } from "./exploration/exploration-error.js";
 export type { FailureKind } from "./exploration/failure.js";
 export type { TimelineEntry } from "./exploration/timeline.js";

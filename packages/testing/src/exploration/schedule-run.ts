@@ -183,8 +183,8 @@ export class ScheduleRun<T> implements Situation {
     if (this.#deviate()) return;
     if (host.tellBlocked()) return;
     const from = host.now();
-    if (host.nextAlarm === undefined) this.#observer?.deadlocks(this.step, from);
-    else this.#observer?.timePasses(this.step, from, host.nextAlarm);
+    if (host.nextAlarm !== undefined) this.#observer?.timePasses(this.step, from, host.nextAlarm);
+    else if (!this.held) this.#observer?.deadlocks(this.step, from);
     // a loop that is held is not told that nothing can happen any more
     this.#stuck = !host.step();
   }
