@@ -179,7 +179,7 @@ export class ScheduleRun<T> implements Situation {
       return;
     }
     this.step++;
-    if (this.openings !== undefined) this.#recordCancels(this.openings);
+    if (this.openings !== undefined) this.#recordCancels(this.openings.cancels);
     if (this.#deviate()) return;
     if (host.tellBlocked()) return;
     const from = host.now();
@@ -201,10 +201,13 @@ export class ScheduleRun<T> implements Situation {
     }
     this.step++;
     if (this.#options.cancel !== false) for (const task of allTasks(this.#loop)) this.#number(task);
-    if (this.openings !== undefined) this.#recordCancels(this.openings);
+    if (this.openings !== undefined) this.#recordCancels(this.openings.cancels);
     this.#deviate();
     const { alternatives } = queue;
-    if (this.openings !== undefined) this.openings.alternatives[this.step] = alternatives;
+    if (this.openings !== undefined) {
+      this.openings.alternatives[this.step] = alternatives;
+      if (this.timeMayPass) this.openings.times.push(this.step);
+    }
     const choice = alternatives > 1 ? this.#steering.choose(this) : 0;
     const ready = this.#observer === undefined && this.openings === undefined ? undefined : queue.list();
     if (choice > 0) {
@@ -263,8 +266,7 @@ export class ScheduleRun<T> implements Situation {
     if (this.#observer !== undefined && /^Task-\d+$/.test(task.name)) task.name = `Task-${this.#numbers.size - 1}`;
   };
 
-  #recordCancels({ cancels, times }: Openings): void {
-    if (this.#queue.length > 0 && this.timeMayPass) times.push(this.step);
+  #recordCancels(cancels: Openings["cancels"]): void {
     for (const task of this.#cancellable()) {
       const number = this.#numbers.get(task) as number;
       const moment = 2 * (this.#stepsOf.get(task) ?? 0) + (isReady(task) ? 1 : 0);

@@ -68,12 +68,14 @@ export class SystematicSearch {
     const delays = parent?.delays ?? 0;
     const branch = (deviation: Deviation, cost: number): void =>
       this.#add({ parent, deviation, delays: delays + cost });
+    // at one step time passes or tasks are cancelled, those in order of their numbers, and then it is chosen who goes
     for (const { step, task, begins } of openings.cancels) {
-      const isAfter = step > from || (last?.kind === "cancel" && step === from && task > last.task);
-      if (isAfter) branch({ kind: "cancel", step, task }, begins ? 1 : 2);
+      const isNext = last?.kind === "time" || (last?.kind === "cancel" && task > last.task);
+      if (step > from || (step === from && isNext)) branch({ kind: "cancel", step, task }, begins ? 1 : 2);
     }
-    for (const step of openings.times) if (step > from) branch({ kind: "time", step }, 1);
-    // at the step of a cancellation, somebody else may go first
+    for (const step of openings.times) {
+      if (step > from || (step === from && last?.kind === "cancel")) branch({ kind: "time", step }, 1);
+    }
     const firstStep = last === undefined || last.kind === "order" ? from + 1 : from;
     for (let step = firstStep; step < openings.alternatives.length; step++) {
       const alternatives = openings.alternatives[step] ?? 0;

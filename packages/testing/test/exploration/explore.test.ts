@@ -303,6 +303,16 @@ describe("a program that is not deterministic", () => {
     expect(() => explore(program)).toThrow(notDeterministic);
   });
 
+  test("also where it fails each time in another way", () => {
+    const errors = [Error, RangeError, SyntaxError, EvalError];
+    let runs = 0;
+    const program = function* (): Coroutine<void> {
+      yield* sleep(0);
+      throw new (errors[runs++ % errors.length] as ErrorConstructor)("now and then");
+    };
+    expect(() => explore(program)).toThrow(notDeterministic);
+  });
+
   test("is explored as well as it goes where its failures do not depend on that", () => {
     const program = function* (): Coroutine<void> {
       for (let i = Math.floor(Math.random() * 3); i >= 0; i--) yield* sleep(0);

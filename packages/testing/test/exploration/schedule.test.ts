@@ -65,6 +65,11 @@ describe("a schedule as text", () => {
     "ordinary,12:3",
     "12:3\n",
     "1e3:2",
+    // out of order: who goes first at a step is chosen last
+    "5:2,3:2",
+    "3:2,3:c1",
+    "3:2,3:t",
+    "3:2,3:3",
   ])("%j is none, and the error says what is", (text) => {
     expect(() => decodeSchedule(text)).toThrow(
       expect.objectContaining({

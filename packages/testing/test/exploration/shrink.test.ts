@@ -102,6 +102,15 @@ describe("shrink", () => {
     expect(answer.value).toEqual(ordersOf([1]));
   });
 
+  test("that is so from the first attempt on", () => {
+    // biome-ignore lint/correctness/useYield: a run that waits for nothing
+    function* withoutFive(schedule: Schedule): Generator<void, Schedule | undefined, void> {
+      return has(schedule, 6) ? schedule.filter(({ step }) => step !== 5) : undefined;
+    }
+    const { value } = shrink(ordersOf([1, 1, 1, 1, 1, 1]), withoutFive, 1).next();
+    expect((value as Schedule).map(({ step }) => step)).toEqual([4, 6]);
+  });
+
   test("tries no more often than it may, and gives the best so far", () => {
     for (const attempts of [0, 1, 5, 20]) {
       const schedule = ordersOf(new Array<number>(100).fill(5));

@@ -17,6 +17,7 @@ describe("the systematic half", () => {
     [2, 4],
     [3, 2],
     [3, 3],
+    [4, 1],
   ])("runs %i tasks of %i steps in every order that there is, each once", (tasks, steps) => {
     const program = workers(tasks, steps);
     const { traces, exploration } = explored(program);
@@ -50,10 +51,57 @@ describe("the systematic half", () => {
 
   test("cancels any task at any moment of any order", () => {
     const cancel = true;
-    for (const cancels of [1, 2]) {
-      const found = new Set(explored(twoWait, { cancel }).traces);
-      for (const trace of bruteForce(twoWait, { cancel, cancels })) expect(found).toContain(trace);
+    for (const program of [twoWait, twoLookAtEachOther]) {
+      const found = new Set(explored(program, { cancel }).traces);
+      for (const cancels of [1, 2]) {
+        for (const trace of bruteForce(program, { cancel, cancels })) expect(found).toContain(trace);
+      }
     }
+  });
+
+  test("cancels, lets time pass and changes the order at one moment", () => {
+    function* program(log: (text: string) => void): Coroutine<void> {
+      const loop = getRunningLoop();
+      const sleeper = createTask(function* (): Coroutine<void> {
+        try {
+          yield* sleep(10);
+          log(`slept at ${loop.time()}`);
+        } catch {
+          log(`cancelled at ${loop.time()}`);
+        }
+      });
+      yield* sleep(0);
+      log(`main at ${loop.time()}, ${sleeper.cancelling}`);
+      yield* wait([sleeper]);
+    }
+    const kinds = { cancel: true, slowTasks: true } as const;
+    const found = new Set(explored(program, kinds).traces);
+    for (const trace of bruteForce(program, { ...kinds, cancels: 1 })) expect(found).toContain(trace);
+  });
+
+  test("cancels two tasks at one moment", () => {
+    let armed = false;
+    function* program(log: (text: string) => void): Coroutine<void> {
+      armed = false;
+      const tasks: Task<void>[] = [];
+      function* sleeper(other: number): Coroutine<void> {
+        try {
+          yield* sleep(10);
+        } catch {
+          log(tasks[other]?.cancelling ? "both" : "one");
+        }
+      }
+      tasks.push(createTask(sleeper(1)), createTask(sleeper(0)));
+      yield* sleep(1);
+      armed = true;
+      yield* sleep(0);
+      armed = false;
+      yield* wait(tasks);
+    }
+    const { traces, exploration } = explored(program, { cancel: ({ name }) => armed && name !== "main" });
+    expect(exploration.exhaustive).toBe(true);
+    // "both both": neither had gone on when the other one was cancelled
+    expect([...new Set(traces)].toSorted()).toEqual(["", "both both", "one", "one both"]);
   });
 
   test("cancels a task in the midst of one wait, too, or does not claim to be exhaustive", () => {
@@ -100,6 +148,11 @@ describe("the systematic half", () => {
       const { traces, exploration } = explored(program, { delays: bound, schedules: 2 * within.length });
       expect(new Set(traces.slice(0, within.length))).toEqual(new Set(within));
       expect(exploration).toEqual({ schedules: 2 * within.length, steps: expect.any(Number), exhaustive: false });
+      // also if there were time for more; what comes then is drawn at random
+      const more = explored(program, { delays: bound, schedules: 4 * within.length }).traces;
+      expect(new Set(more.slice(0, within.length))).toEqual(new Set(within));
+      const next = more.slice(within.length, 2 * within.length).map((trace) => cheapest.get(trace) as number);
+      expect(next).not.toEqual(next.map(() => bound + 1));
     }
   });
 
@@ -132,6 +185,15 @@ describe("the systematic half", () => {
       schedules: 2 * all - 2,
       exhaustive: false,
     });
+  });
+
+  test("claims to be exhaustive with so many schedules as there are in its half, and not with fewer", () => {
+    for (const program of [workers(2, 1), workers(2, 2), workers(3, 1)]) {
+      const all = bruteForce(program).size;
+      for (let schedules = 1; schedules <= 2 * all; schedules++) {
+        expect(explored(program, { schedules }).exploration.exhaustive).toBe(schedules >= 2 * all - 1);
+      }
+    }
   });
 
   test("is not exhaustive with one schedule, unless there is only one", () => {
@@ -183,6 +245,20 @@ const twoWait: Traced = function* (log) {
   event.set();
   yield* wait(tasks);
   log(`a ${tasks[0]?.cancelled}, b ${tasks[1]?.cancelled}`);
+};
+
+/** Each sees whether the other one has been cancelled when it is itself: so it matters that both are at the same moment. */
+const twoLookAtEachOther: Traced = function* (log) {
+  const tasks: Task<void>[] = [];
+  function* sleeper(i: number): Coroutine<void> {
+    try {
+      yield* sleep(1);
+    } finally {
+      log(`${i} sees ${tasks[1 - i]?.cancelling}`);
+    }
+  }
+  tasks.push(createTask(sleeper(0)), createTask(sleeper(1)));
+  yield* wait(tasks);
 };
 
 function explored(program: Traced, options: ExploreOptions = {}): { traces: string[]; exploration: Exploration } {

@@ -73,6 +73,32 @@ describe("a loop whose cancellations arrive late", () => {
     expect(log).toEqual(["one", "victim"]);
   });
 
+  test("holds the next one up for as long", () => {
+    const steps: number[] = [];
+    runVirtually(function* () {
+      let spun = 0;
+      const spinner = createTask(function* (): Coroutine<void> {
+        for (;;) {
+          spun++;
+          yield* sleep(0);
+        }
+      });
+      for (let i = 0; i < 2; i++) {
+        const victim = createTask(waitFor("victim", []));
+        yield* sleep(0);
+        yield* sleep(0);
+        const before = spun;
+        victim.cancel();
+        yield* wait([victim]);
+        steps.push(spun - before);
+      }
+      spinner.cancel();
+      yield* wait([spinner]);
+    }, late);
+    expect(steps[0]).toBeGreaterThan(50);
+    expect(steps[1]).toBe(steps[0]);
+  });
+
   test("cancellations keep their order", () => {
     const log: string[] = [];
     runVirtually(function* () {
