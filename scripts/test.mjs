@@ -9,7 +9,7 @@ const ok = await runSteps([
   npm("lint", "lint"),
   npm("types", "typecheck"),
   { name: "programs for tests", command: ["node", "scripts/ensure-test-programs.mjs"], minutes: 8 },
-  { ...npm("unit tests and coverage", "coverage"), minutes: 12 },
+  { ...npm("unit tests and coverage", "coverage"), minutes: 16 },
   npm("public behaviour", "test:public"),
   npm("packages", "check:packages"),
   npm("bundle size", "size"),
