@@ -68,7 +68,7 @@ export { attachDiagnostics } from "./diagnostics/attach.js"; // attaches them wh
 export { allTimers } from "./introspection/all-timers.js";
 export { describeWait, waitsForPromise } from "./diagnostics/describe-wait.js";
 export { formatTasks } from "./diagnostics/format-tasks.js";
-export { describeReady } from "./introspection/describe-ready.js";
+export { describeReady } from "./diagnostics/describe-ready.js";
 export { nextDeadline } from "./introspection/next-deadline.js";
 export { type CallGraph, captureCallGraph, formatCallGraph, printCallGraph } from "./introspection/call-graph.js";
 // errors

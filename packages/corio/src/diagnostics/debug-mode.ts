@@ -6,6 +6,7 @@ import { OUT, type Timer } from "../scheduling/timers.js";
 import type { EventLoop } from "../loop/event-loop.js";
 import type { Future } from "../tasks/future.js";
 import { Task } from "../tasks/task.js";
+import { describeReady } from "./describe-ready.js";
 import { describeWait } from "./describe-wait.js";
 import { programFrames } from "./frames.js";
 
@@ -95,12 +96,8 @@ export class DebugMode implements LoopObserver {
   }
 
   #name(entry: Ready): string {
-    if (entry instanceof Task) {
-      const origin = this.originOf(entry);
-      return `${entry.name}${origin === undefined ? "" : ` (created ${origin})`}`;
-    }
-    const callback = entry instanceof Handle ? entry._callback : (entry as { fn?: () => void }).fn;
-    return `callback ${callback?.name || "(anonymous)"}`;
+    const origin = entry instanceof Task ? this.originOf(entry) : undefined;
+    return `${describeReady(entry)}${origin === undefined ? "" : ` (created ${origin})`}`;
   }
 }
 

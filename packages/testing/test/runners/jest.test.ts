@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FAILURES, inOrder, reportsOf } from "./failing-suite.js";
+import { tellsOfMisuse } from "./misuse-suite.js";
 import { type RunnerProject, runnerProject } from "./runner-project.js";
 
 let project: RunnerProject;
@@ -23,14 +24,7 @@ describe("jest", () => {
     expect(code).toBe(0);
   });
 
-  it("tells that a body is no function*, and where", async () => {
-    const { code, output } = await project.run("misuse");
-    expect(output).toContain(
-      'the body of this test is an async function: write test("an async function", function* () { … })',
-    );
-    expect(output).toContain("misuse.test.mjs:3:1");
-    expect(code).toBe(1);
-  });
+  it("tells that a body is no function*, and where", () => tellsOfMisuse(project));
 
   describe("tells of tests that fail", () => {
     let output: string;
