@@ -19,6 +19,7 @@ const FOLDERS = {
     "iteration",
     "run",
   ],
+  "@corio/http": ["errors", "messages", "events", "websocket", "client", "server", "adapters"],
   "@corio/testing": ["frames", "random", "ready-order", "virtual-time", "leaks", "exploration", "runners", "streams"],
   "@corio/node": ["errors", "dns", "transports", "streams", "subprocess", "bridges", "executors", "signals", "program"],
 };

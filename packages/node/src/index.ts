@@ -2,7 +2,7 @@
 export { openConnection, openUnixConnection, type StreamLimit, streamsOver } from "./streams/connections.js";
 export { startServer, startUnixServer } from "./streams/servers.js";
 export type { ConnectionHandler } from "./streams/stream-protocol.js";
-export { type Separator, StreamReader } from "./streams/stream-reader.js";
+export { type FlowControl, type Separator, StreamReader, type StreamReaderOptions } from "./streams/stream-reader.js";
 export { ReaderCursor } from "./streams/reader-cursor.js";
 export { StreamWriter } from "./streams/stream-writer.js";
 // transports and protocols

@@ -10,7 +10,6 @@ import {
   makeCursor,
 } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
-import type { Transport } from "../transports/transport.js";
 import { ByteQueue } from "./byte-queue.js";
 import { ReaderCursor } from "./reader-cursor.js";
 import { Reading } from "./reading.js";
@@ -38,7 +37,7 @@ export class StreamReader {
   readonly #loop: EventLoop;
   readonly #limit: number;
   readonly #queue = new ByteQueue();
-  #transport: Transport | undefined;
+  #source: FlowControl | undefined;
   #waiter: Future<void> | undefined;
   #eof = false;
   #error: unknown;
@@ -46,11 +45,13 @@ export class StreamReader {
 
   /**
    * @param options `limit`: how many bytes `readline` and `readuntil` may look through; with twice as many buffered the
-   * connection is paused; default 64 KiB. `loop`: default the running one
+   * source is paused; default 64 KiB. `loop`: default the running one. `source`: where what is fed comes from, if it can be
+   * slowed down
    */
-  constructor({ limit = DEFAULT_LIMIT, loop = getRunningLoop() }: { limit?: number; loop?: EventLoop } = {}) {
+  constructor({ limit = DEFAULT_LIMIT, loop = getRunningLoop(), source }: StreamReaderOptions = {}) {
     this.#limit = checkLimit(limit);
     this.#loop = loop;
+    this.#source = source;
   }
 
   /** Whether the end was received and everything was read. */
@@ -188,9 +189,9 @@ export class StreamReader {
     if (this.#eof) throw new CorioError("ERR_CORIO_FED_AFTER_EOF", "feedData() after feedEof()");
     this.#queue.push(data);
     this.#wake();
-    if (!this.#paused && this.#transport !== undefined && this.#queue.length > 2 * this.#limit) {
+    if (!this.#paused && this.#source !== undefined && this.#queue.length > 2 * this.#limit) {
       this.#paused = true;
-      this.#transport.pauseReading();
+      this.#source.pauseReading();
     }
   }
 
@@ -207,8 +208,8 @@ export class StreamReader {
   }
 
   /** @internal */
-  _setTransport(transport: Transport): void {
-    this.#transport = transport;
+  _setTransport(transport: FlowControl): void {
+    this.#source = transport;
     this.#paused = false;
   }
 
@@ -280,8 +281,21 @@ export class StreamReader {
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#transport?.resumeReading();
+    this.#source?.resumeReading();
   }
+}
+
+/** What a reader slows down when nobody reads: a transport, for one. */
+export interface FlowControl {
+  pauseReading(): void;
+  resumeReading(): void;
+}
+
+/** What `new StreamReader()` takes. */
+export interface StreamReaderOptions {
+  limit?: number | undefined;
+  loop?: EventLoop | undefined;
+  source?: FlowControl | undefined;
 }
 
 /** What ends a piece that is read: bytes, or a text in UTF-8. */

@@ -1,0 +1,8 @@
+import { serve as serveNode } from "@hono/node-server";
+import { Hono } from "hono";
+
+/** @param {import("../../harness/server.mjs").Control} control */
+export function serve(control) {
+  const { fetch } = new Hono().get("/", (context) => context.text("hello"));
+  serveNode({ fetch, hostname: "127.0.0.1", port: 0 }, (address) => control.listening(address));
+}

@@ -1,0 +1,55 @@
+import { RedirectError } from "../errors/client-error.js";
+import type { OutgoingHeaders } from "./outgoing-headers.js";
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** What belongs to one origin, and is told to no other. */
+const OF_THE_ORIGIN = ["authorization", "cookie", "proxy-authorization", "host"];
+
+/** What describes a body. */
+const OF_THE_BODY = ["content-type", "content-length", "content-encoding", "content-language", "content-location"];
+
+/** @internal What a redirect changes. */
+export interface Hop {
+  method: string;
+  url: URL;
+  headers: OutgoingHeaders;
+  hasBody: boolean;
+}
+
+/** @internal Where an answer leads, if it is a redirect. */
+export function locationOf(status: number, location: string | string[] | undefined): string | undefined {
+  return REDIRECTS.has(status) && location !== undefined ? String(location) : undefined;
+}
+
+/**
+ * @internal The request that follows a redirect.
+ *
+ * @throws a RedirectError if it leads to what is no HTTP
+ * @see https://fetch.spec.whatwg.org/#http-redirect-fetch
+ */
+export function redirected({ method, url, headers, hasBody }: Hop, status: number, location: string): Hop {
+  if (!URL.canParse(location, url.href)) {
+    throw new RedirectError(`redirected to ${JSON.stringify(location)}, which is no URL`, url.href);
+  }
+  const next = new URL(location, url);
+  if (next.protocol !== "http:" && next.protocol !== "https:") {
+    throw new RedirectError(`redirected to ${next.protocol}//…, which is not for HTTP`, url.href);
+  }
+  next.username = next.password = next.hash = "";
+  const hop: Hop = { method, url: next, headers, hasBody };
+  const toGet = (status === 303 && method !== "GET" && method !== "HEAD") || (status < 303 && method === "POST");
+  if (toGet) {
+    hop.method = "GET";
+    hop.hasBody = false;
+    hop.headers = without(hop.headers, OF_THE_BODY);
+  }
+  if (next.origin !== url.origin) hop.headers = without(hop.headers, OF_THE_ORIGIN);
+  return hop;
+}
+
+function without(headers: OutgoingHeaders, names: readonly string[]): OutgoingHeaders {
+  const rest = { ...headers };
+  for (const name of names) delete rest[name];
+  return rest;
+}

@@ -1,0 +1,262 @@
+import { type Coroutine, type EventLoop, type Future, sleep } from "corio";
+import type { CookieJar } from "tough-cookie";
+import type { Dispatcher } from "undici";
+import { ClientConnectionError, RedirectError, ServerDisconnectedError } from "../errors/client-error.js";
+import { ConnectTimeoutError, HeadersTimeoutError } from "../errors/request-timeout-error.js";
+import { ClientResponse, type FollowedRedirect, headersOf } from "./client-response.js";
+import type { Connection } from "./connection.js";
+import type { ConnectionPool, Host } from "./connection-pool.js";
+import { Exchange, type ResponseHead } from "./exchange.js";
+import type { OutgoingHeaders } from "./outgoing-headers.js";
+import { type Hop, locationOf, redirected } from "./redirect.js";
+import type { PreparedBody } from "./request-body.js";
+import { RequestClock, type TimeLimits } from "./request-timeouts.js";
+import { delayAfter, IDEMPOTENT, type Retries, retryAfter } from "./retry-policy.js";
+import { type RequestTrace, Trace } from "./request-trace.js";
+
+/** @internal What the requests of a session share. */
+export interface SessionState {
+  readonly loop: EventLoop;
+  readonly pool: ConnectionPool;
+  readonly cookies: CookieJar | null;
+  /** Whether there may be cookies in the jar: looking them up costs more than the rest. */
+  mayHaveCookies: boolean;
+  readonly trace: RequestTrace | undefined;
+}
+
+/** @internal A request as it is to be made: all options settled. */
+export interface RequestPlan {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: OutgoingHeaders;
+  readonly body: PreparedBody;
+  readonly limits: TimeLimits;
+  readonly redirects: number | "manual" | "error";
+  readonly retries: Retries;
+  readonly maxBodySize: number | undefined;
+  readonly decompress: boolean;
+  readonly raiseForStatus: boolean;
+}
+
+/**
+ * @internal Makes a request: sends it, follows redirects, tries again.
+ *
+ * *If cancelled*, it is aborted and its connection is free.
+ */
+export function* perform(session: SessionState, plan: RequestPlan): Coroutine<ClientResponse> {
+  const run = new RequestRun(session, plan);
+  try {
+    return yield* run.run();
+  } catch (error) {
+    const closing = run.over(error);
+    if (closing !== undefined) yield* closing;
+    throw error;
+  }
+}
+
+class RequestRun {
+  readonly #session: SessionState;
+  readonly #plan: RequestPlan;
+  readonly #clock: RequestClock;
+  readonly #trace: Trace | undefined;
+  readonly #followed: FollowedRedirect[] = [];
+  #hop: Hop;
+  #attempt = 1;
+  #wasStale = false;
+
+  constructor(session: SessionState, plan: RequestPlan) {
+    const { method, url, headers, body } = plan;
+    this.#session = session;
+    this.#plan = plan;
+    this.#hop = { method, url, headers, hasBody: body.body !== null };
+    this.#clock = new RequestClock(session.loop, plan.limits, url.href);
+    this.#trace = session.trace && new Trace(session.loop, session.trace, this.#clock, { method, url: url.href });
+    this.#trace?.tell("onStart", { headers });
+  }
+
+  *run(): Coroutine<ClientResponse> {
+    for (;;) {
+      let exchange: Exchange | undefined;
+      let head: ResponseHead;
+      try {
+        exchange = this.#exchange(yield* this.#connection());
+        head = yield* exchange.head;
+      } catch (error) {
+        exchange?.abort(error);
+        yield* this.#afterError(error, exchange);
+        continue;
+      }
+      this.#keepCookies(head);
+      if (this.#follow(exchange, head)) continue;
+      const delay = this.#delayAfterStatus(head);
+      if (delay !== undefined) {
+        leave(exchange);
+        yield* this.#pause(delay, undefined, head.status);
+        continue;
+      }
+      return this.#response(exchange, head);
+    }
+  }
+
+  /** Nothing more comes: the body is at its end, or there was an error. */
+  over(error: unknown): Future<void> | undefined {
+    this.#clock.stop();
+    this.#trace?.tell("onEnd", { error });
+    return this.#plan.body.close();
+  }
+
+  *#connection(): Coroutine<Connection> {
+    const { pool } = this.#session;
+    const host = pool.hostOf(this.#hop.url);
+    return pool.take(host) ?? (yield* this.#wait(host));
+  }
+
+  *#wait(host: Host): Coroutine<Connection> {
+    const { pool } = this.#session;
+    this.#trace?.tell("onQueued", {});
+    const place = pool.wait(host);
+    this.#clock.onTimeout = (error) => fail(place, error);
+    try {
+      return yield* place;
+    } catch (error) {
+      // it may have come in the moment in which the task was cancelled
+      if (place.done && !place.cancelled && place.exception() === undefined) pool.putBack(place.result());
+      else place.cancel();
+      throw error;
+    }
+  }
+
+  #exchange(connection: Connection): Exchange {
+    const { loop, pool } = this.#session;
+    const { decompress, maxBodySize, body } = this.#plan;
+    const trace = this.#trace;
+    const { url, method, hasBody } = this.#hop;
+    const exchange = new Exchange(loop, pool, connection, this.#clock, {
+      url: url.href,
+      decompress: decompress && method !== "HEAD",
+      maxBodySize,
+      ofTheBody: (error) => body.failure?.error === error,
+      onChunk: trace?.has("onChunk") ? (bytes) => trace.tell("onChunk", { bytes }) : undefined,
+    });
+    trace?.tell("onSend", { url: url.href, attempt: this.#attempt, reused: exchange.reused });
+    const { absoluteForm, headers } = connection.host.route;
+    exchange.start({
+      method: method as Dispatcher.HttpMethod,
+      path: absoluteForm ? url.href : url.pathname + url.search,
+      headers: this.#headers(absoluteForm ? { host: url.host, ...headers } : undefined),
+      // its types do not know that undici takes iterables
+      body: hasBody ? (body.body as Dispatcher.DispatchOptions["body"] & {}) : null,
+    });
+    return exchange;
+  }
+
+  #headers(ofTheProxy: OutgoingHeaders | undefined): OutgoingHeaders {
+    const { headers, url } = this.#hop;
+    const { cookies: jar, mayHaveCookies } = this.#session;
+    const cookies = mayHaveCookies ? jar?.getCookieStringSync(url.href) : undefined;
+    if (!cookies && ofTheProxy === undefined) return headers;
+    const all = { ...ofTheProxy, ...headers };
+    if (cookies) all["cookie"] = headers["cookie"] === undefined ? cookies : `${String(headers["cookie"])}; ${cookies}`;
+    return all;
+  }
+
+  #keepCookies({ headers }: ResponseHead): void {
+    const cookies = headers["set-cookie"];
+    if (cookies === undefined || this.#session.cookies === null) return;
+    this.#session.mayHaveCookies = true;
+    for (const cookie of [cookies].flat()) {
+      this.#session.cookies.setCookieSync(cookie, this.#hop.url.href, { ignoreError: true });
+    }
+  }
+
+  /** Whether it is a redirect that is followed. */
+  #follow(exchange: Exchange, { status, headers }: ResponseHead): boolean {
+    const { redirects, body } = this.#plan;
+    const location = locationOf(status, headers["location"]);
+    if (location === undefined || redirects === "manual") return false;
+    leave(exchange);
+    const { href } = this.#hop.url;
+    if (redirects === "error") throw new RedirectError(`redirected to ${location}, and redirects is "error"`, href);
+    if (this.#followed.length >= redirects) {
+      throw new RedirectError(`redirected more than ${redirects} times, at last to ${location}`, href);
+    }
+    const next = redirected(this.#hop, status, location);
+    if (next.hasBody && !body.replayable) {
+      throw new RedirectError(`redirected to ${location} with a body that cannot be sent again: give bytes`, href);
+    }
+    this.#trace?.tell("onRedirect", { status, url: href, location: next.url.href });
+    this.#followed.push({ status, url: href });
+    this.#hop = next;
+    this.#attempt = 1;
+    this.#clock.url = next.url.href;
+    return true;
+  }
+
+  /** Goes on if it may be tried again; else throws the error. */
+  *#afterError(error: unknown, exchange: Exchange | undefined): Coroutine<void> {
+    if (exchange === undefined || this.#clock.error !== undefined) throw error;
+    if (exchange.reused && error instanceof ServerDisconnectedError && this.#mayRepeat(IDEMPOTENT)) {
+      // the server has closed a connection that was kept alive: that is no failure of the request, once
+      this.#session.pool.discardIdle(exchange.connection.host);
+      if (!this.#wasStale) {
+        this.#wasStale = true;
+        return;
+      }
+    }
+    const passing =
+      error instanceof ClientConnectionError ||
+      error instanceof ConnectTimeoutError ||
+      error instanceof HeadersTimeoutError;
+    const { retries } = this.#plan;
+    if (!passing || this.#attempt >= retries.attempts || !this.#mayRepeat(retries.methods)) throw error;
+    const delay = delayAfter(this.#attempt, retries);
+    if (this.#outlasts(delay)) throw error;
+    yield* this.#pause(delay, error, undefined);
+  }
+
+  #delayAfterStatus({ status, headers }: ResponseHead): number | undefined {
+    const { retries } = this.#plan;
+    if (this.#attempt >= retries.attempts || !retries.statuses.has(status)) return undefined;
+    if (!this.#mayRepeat(retries.methods)) return undefined;
+    const wished = retryAfter(headers["retry-after"]);
+    const delay = Math.max(wished ?? 0, delayAfter(this.#attempt, retries));
+    return delay > retries.maxDelay || this.#outlasts(delay) ? undefined : delay;
+  }
+
+  #mayRepeat(methods: ReadonlySet<string>): boolean {
+    const { method, hasBody } = this.#hop;
+    return methods.has(method) && !(hasBody && !this.#plan.body.replayable);
+  }
+
+  #outlasts(delay: number): boolean {
+    return this.#session.loop.time() + delay >= this.#clock.ends;
+  }
+
+  *#pause(delay: number, error: unknown, status: number | undefined): Coroutine<void> {
+    this.#trace?.tell("onRetry", { attempt: this.#attempt, delay, error, status });
+    this.#attempt++;
+    yield* sleep(delay);
+  }
+
+  #response(exchange: Exchange, head: ResponseHead): ClientResponse {
+    const { url, method } = this.#hop;
+    if (this.#trace?.has("onResponse")) {
+      this.#trace.tell("onResponse", { url: url.href, status: head.status, headers: headersOf(head.headers) });
+    }
+    const response = new ClientResponse(exchange, head, method, url.href, this.#followed);
+    if (this.#plan.raiseForStatus) response.raiseForStatus();
+    exchange.whenOver((error) => void this.over(error));
+    return response;
+  }
+}
+
+/** Done with an answer whose body is nobody's. If all of it is there already, as it mostly is, its connection stays open. */
+function leave(exchange: Exchange): void {
+  exchange.abort(new Error("the answer was not read"));
+}
+
+function fail(future: Future<unknown>, error: unknown): void {
+  if (future.done) return;
+  future.setException(error);
+  future.exception();
+}

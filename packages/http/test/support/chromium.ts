@@ -1,0 +1,54 @@
+import { type Browser, chromium, type Page } from "playwright-core";
+import { describe, expect } from "vitest";
+import { findChromium } from "../../../corio/test/browser/find-chromium.js";
+
+const found = await findChromium();
+if ("problem" in found && process.env["CI"]) throw new Error(found.problem);
+if ("problem" in found) console.warn(`The browser tests are skipped. ${found.problem}`);
+
+/** `describe` for tests that need Chromium, skipped without it. */
+export const describeInChromium: typeof describe.skip = "problem" in found ? describe.skip : describe;
+
+/** A Chromium without a window. */
+export interface StartedChromium {
+  /**
+   * Opens a page of a server, where a body does what it wants, and closes it.
+   *
+   * @param url certificates are not looked at
+   * @param body `page.evaluate("…")` runs a text in the page, and awaits its promise; what that throws, `body` throws
+   * @throws if the page throws an error that nobody catches
+   */
+  inPage<T>(url: string, body: (page: Page) => Promise<T>): Promise<T>;
+  stop(): Promise<void>;
+}
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Starts Chromium. */
+export async function startChromium(): Promise<StartedChromium> {
+  const browser: Browser = await chromium.launch({ executablePath: (found as { path: string }).path, args: ARGUMENTS });
+  return {
+    async inPage(url, body) {
+      const page = await browser.newPage({ ignoreHTTPSErrors: true });
+      const errors: unknown[] = [];
+      page.on("pageerror", (error) => errors.push(error));
+      try {
+        await page.goto(url);
+        const result = await body(page);
+        expect(errors, "errors of the page").toEqual([]);
+        return result;
+      } finally {
+        await page.close();
+      }
+    },
+    stop: () => browser.close(),
+  };
+}
