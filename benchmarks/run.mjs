@@ -8,6 +8,7 @@ import { contest, measure } from "./harness/contest.mjs";
 import { idleContest } from "./harness/idle.mjs";
 import { describeMachine, findPython, machineLine } from "./harness/machine.mjs";
 import { networkContest } from "./harness/network.mjs";
+import { findProgram } from "./harness/programs.mjs";
 import {
   echoHead,
   echoLine,
@@ -41,8 +42,8 @@ if (partial && options.write) throw new Error("--write takes the whole table: le
 
 const effort = options.quick ? { warmUpMs: 100, batchMs: 30, batches: 3 } : { warmUpMs: 300, batchMs: 60, batches: 5 };
 const networkEffort = options.quick
-  ? { warmUpMs: 200, warmUpMessages: 5_000, sliceMs: 100, slices: 3, lineBytes: 2 ** 24 }
-  : { warmUpMs: 700, warmUpMessages: 60_000, sliceMs: 200, slices: 8, lineBytes: 2 ** 26 };
+  ? { warmUpMs: 200, warmUpMessages: 5_000, sliceMs: 100, slices: 3, wrkSlices: 1, lineBytes: 2 ** 24 }
+  : { warmUpMs: 700, warmUpMessages: 60_000, sliceMs: 200, slices: 8, wrkSlices: 4, lineBytes: 2 ** 26 };
 const idleConnections = options.quick ? 500 : 5000;
 const wanted = (/** @type {string} */ name) => options.only?.some((text) => name.includes(text)) ?? true;
 const python = findPython();
@@ -50,6 +51,11 @@ const machine = describeMachine(python);
 const line = machineLine(machine);
 console.log(`${line}\n`);
 if (!python) console.log("no python3: asyncio is left out\n");
+const missing = ["nginx", "wrk"].filter((name) => findProgram(name) === undefined);
+for (const name of missing) console.log(`no ${name}: its rows are left out\n`);
+/** @param {import("./network-rows.mjs").NetworkRow} row */
+const possible = ({ load }) =>
+  !("get" in load && missing.includes("nginx")) && !("wrk" in load && missing.includes("wrk"));
 
 const results = [];
 for (const row of rows) {
@@ -64,7 +70,7 @@ for (const row of idleRows) {
 }
 const network = [];
 for (const row of networkRows) {
-  if (!wanted(`${row.id} ${row.work}`)) continue;
+  if (!wanted(`${row.id} ${row.work}`) || !possible(row)) continue;
   progress(row.id);
   network.push(await networkContest(row, { rounds, effort: networkEffort, python }));
 }

@@ -22,7 +22,8 @@ let least = 0;
 /** @type {NodeJS.CpuUsage} */
 let cpu;
 
-const orders = createInterface({ input: process.stdin }).on("close", () => process.exit(0))[Symbol.asyncIterator]();
+const input = createInterface({ input: process.stdin }).on("close", () => process.exit(0));
+const orders = input[Symbol.asyncIterator]();
 
 /** @type {Control} */
 const control = {

@@ -5,7 +5,7 @@ import { corio } from "../rows.mjs";
 /**
  * @typedef {import("../rows.mjs").Row} Row
  * @typedef {import("../rows.mjs").Contender} Contender
- * @typedef {{ command: string, uvloop: string | undefined } | undefined} Python
+ * @typedef {{ command: string, uvloop: string | undefined, aiohttp: string | undefined } | undefined} Python
  * @typedef {{ who: string, label: string, atMost?: number, rounds: number[], walls: number[], median?: number, wall?: number, problem?: string }} Score
  * @typedef {{ id: string, work: string, unit: string, limit?: number, subject: Score, peers: (Score & Ratio)[] }} Result
  * @typedef {{ ratio?: number, ratios?: number[] }} Ratio

@@ -1,10 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import { compare, median } from "./contest.mjs";
-import { serverAndClient } from "./talk.mjs";
+import { startLoad, startServer } from "./talk.mjs";
 
 /**
  * @typedef {import("../network-rows.mjs").IdleRow} IdleRow
- * @typedef {import("../network-rows.mjs").Server} Server
+ * @typedef {import("../network-rows.mjs").NetworkContender} NetworkContender
  * @typedef {import("./contest.mjs").Result} Result
  * @typedef {import("./contest.mjs").Score} Score
  */
@@ -19,12 +19,12 @@ const WARM_UP = 100;
  * @returns {Promise<Result>}
  */
 export async function idleContest(row, { rounds, n }) {
-  const all = [row.subject, ...row.peers].map((server) => ({ server, score: scoreOf(server) }));
+  const all = [row.subject, ...row.peers].map((contender) => ({ contender, score: scoreOf(contender) }));
   for (let round = 0; round < rounds; round++) {
-    for (const { server, score } of all) {
+    for (const { contender, score } of all) {
       if (score.problem !== undefined) continue;
       try {
-        score.rounds.push(await bytesPerConnection(row, server, n));
+        score.rounds.push(await bytesPerConnection(row, contender, n));
       } catch (error) {
         score.problem = /** @type {Error} */ (error).message;
       }
@@ -42,7 +42,7 @@ export async function idleContest(row, { rounds, n }) {
   };
 }
 
-/** @param {Server} server @returns {Score} */
+/** @param {NetworkContender} contender @returns {Score} */
 const scoreOf = ({ file, label, atMost }) => ({
   who: file,
   label,
@@ -51,9 +51,11 @@ const scoreOf = ({ file, label, atMost }) => ({
   walls: [],
 });
 
-/** @param {IdleRow} row @param {Server} contender @param {number} n */
+/** @param {IdleRow} row @param {NetworkContender} contender @param {number} n */
 async function bytesPerConnection(row, contender, n) {
-  const { server, client } = await serverAndClient(row.cases, contender, { python: undefined });
+  const server = startServer(row.cases, contender, { python: undefined });
+  /** @type {import("./talk.mjs").Process | undefined} */
+  let client;
   const heapWith = async (/** @type {number} */ connections) => {
     for (let looks = 0; looks < 100; looks++) {
       await setTimeout(50);
@@ -62,15 +64,17 @@ async function bytesPerConnection(row, contender, n) {
     }
     throw new Error(`the server does not come to ${connections} connections`);
   };
+  const { request } = row;
   try {
-    await client.ask({ open: WARM_UP });
+    client = startLoad({ port: (await server.ask()).port });
+    await client.ask({ open: WARM_UP, request });
     await heapWith(WARM_UP);
     await client.ask({ close: true });
     const before = await heapWith(0);
-    await client.ask({ open: n });
+    await client.ask({ open: n, request });
     return ((await heapWith(n)) - before) / n;
   } finally {
-    client.end();
+    client?.end();
     server.end();
   }
 }

@@ -6,8 +6,8 @@ import { connect as connectTls } from "node:tls";
 
 /**
  * @typedef {{ port: number, ca?: string }} Load
- * @typedef {{ open: number, bytes?: number } | { echo: number, atLeast?: number } | { pump: number, line: number } | { close: true }} Order
- *   `open`: so many connections, for messages of so many bytes; `echo`: for so many milliseconds, and at least so many messages;
+ * @typedef {{ open: number, bytes?: number, request?: boolean } | { echo: number, atLeast?: number } | { pump: number, line: number } | { close: true }} Order
+ *   `open`: so many connections, for messages of so many bytes, or each with a GET that is answered "hello"; `echo`: for so many milliseconds, and at least so many messages;
  *   `pump`: so many bytes in lines of so many through a connection of their own
  * @typedef {{ socket: import("node:net").Socket, missing: number }} Connection
  */
@@ -44,15 +44,30 @@ function dial(read) {
 const AT_ONCE = 100;
 const ready = ca === undefined ? "connect" : "secureConnect";
 
-/** So many more, a few at a time: who accepts them has a queue of 511. @param {number} n */
-async function open(n) {
+/** So many more, a few at a time: who accepts them has a queue of 511. @param {number} n @param {() => Promise<void>} openOne */
+async function open(n, openOne) {
   for (const target = connections.length + n; connections.length < target; ) {
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, target - connections.length) }, openOne));
   }
 }
 
 /** @returns {Promise<void>} */
-function openOne() {
+function openAsked() {
+  return new Promise((resolve) => {
+    let answer = "";
+    const socket = dial((bytes) => {
+      answer += bytes.toString("latin1");
+      if (!answer.endsWith("hello") && !answer.endsWith("0\r\n\r\n")) return;
+      if (!answer.startsWith("HTTP/1.1 200") || !answer.includes("hello")) fail(new Error(`not hello: ${answer}`));
+      connections.push({ socket, missing: 0 });
+      resolve();
+    });
+    socket.on("error", fail).once(ready, () => socket.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+  });
+}
+
+/** @returns {Promise<void>} */
+function openSilent() {
   return new Promise((resolve) => {
     const socket = dial((bytes) => received(connection, bytes));
     const connection = { socket, missing: 0 };
@@ -144,7 +159,7 @@ function fail(error) {
 async function obey(order) {
   if ("open" in order) {
     message = Buffer.from(Array.from({ length: order.bytes ?? 0 }, (_, i) => i * 7));
-    await open(order.open);
+    await open(order.open, order.request === true ? openAsked : openSilent);
     return { open: connections.length };
   }
   if ("echo" in order) return echo(order.echo, order.atLeast);

@@ -1,13 +1,14 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { findProgram } from "./programs.mjs";
 
 /**
  * The Python of `get-python.sh`, else the one on PATH.
  *
- * @returns {{ command: string, version: string, uvloop: string | undefined } | undefined}
+ * @returns {{ command: string, version: string, uvloop: string | undefined, aiohttp: string | undefined } | undefined}
  */
 export function findPython() {
   const own = fileURLToPath(new URL("../.cache/python/python3", import.meta.url));
@@ -16,13 +17,15 @@ export function findPython() {
     execFileSync(command, ["-c", program], { stdio: "pipe" }).toString().trim();
   try {
     const version = ask("import platform; print(platform.python_version())");
-    let uvloop;
-    try {
-      uvloop = ask("import uvloop; print(uvloop.__version__)");
-    } catch {
-      // A Python without uvloop is worth measuring, too.
-    }
-    return { command, version, uvloop };
+    const versionOf = (/** @type {string} */ name) => {
+      try {
+        return ask(`import ${name}; print(${name}.__version__)`);
+      } catch {
+        // A Python without it is worth measuring, too.
+        return undefined;
+      }
+    };
+    return { command, version, uvloop: versionOf("uvloop"), aiohttp: versionOf("aiohttp") };
   } catch {
     return undefined;
   }
@@ -38,9 +41,12 @@ export function describeMachine(python) {
       if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")).version;
     }
   };
-  const peers = ["effect", "effection", "p-queue"].map((name) => `${name} ${versionOf(name)}`);
+  const packages = ["effect", "effection", "p-queue", "undici", "@hono/node-server", "hono"];
+  const peers = packages.map((name) => `${name} ${versionOf(name)}`);
   if (python) peers.push(`Python ${python.version}`);
   if (python?.uvloop) peers.push(`uvloop ${python.uvloop}`);
+  if (python?.aiohttp) peers.push(`aiohttp ${python.aiohttp}`);
+  for (const program of ["nginx", "wrk"]) peers.push(...versionTold(program));
   return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
@@ -49,6 +55,15 @@ export function describeMachine(python) {
     date: new Date().toISOString().slice(0, 10),
     peers,
   };
+}
+
+/** Such as "nginx 1.22.1", if it is there. @param {string} name */
+function versionTold(name) {
+  const path = findProgram(name);
+  if (path === undefined) return [];
+  // nginx tells it on standard error, wrk fails
+  const { stdout, stderr } = spawnSync(path, ["-v"], { encoding: "utf8" });
+  return [`${name} ${/\d+\.[\w.]+/.exec(`${stdout}${stderr}`)?.[0]}`];
 }
 
 /** @param {ReturnType<typeof describeMachine>} machine */

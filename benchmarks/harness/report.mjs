@@ -50,7 +50,7 @@ export const networkLines = ({ work, unit, subject, peers }) =>
       ? ["", ""]
       : [
           `${cpu(subject, unit)} against ${cpu(peer, unit)}: ${short(peer.cpuRatio)}`,
-          `${short(subject.clientBusy ?? 0)}, ${short(peer.clientBusy ?? 0)}`,
+          `${share(subject)}, ${share(peer)}`,
         ]),
   ]);
 
@@ -62,9 +62,12 @@ export const networkHead = [
   "ratio",
   "at least",
   "",
-  "CPU time of the server",
-  "the client, of a core",
+  "CPU time",
+  "the other end, of a core",
 ];
+
+/** @param {NetworkScore} score */
+const share = ({ otherEnd }) => (otherEnd === undefined || Number.isNaN(otherEnd) ? "?" : short(otherEnd));
 
 /** @param {NetworkScore} score @param {string} unit */
 function rate({ problem, rate }, unit) {

@@ -1,4 +1,4 @@
-// Runs one server of `cases/` in a process that does nothing else; `load.mjs` loads it from another.
+// Runs one server of `cases/` in a process that does nothing else; `load.mjs` or `wrk` loads it from another.
 // usage: node --expose-gc server.mjs '<Job as JSON>'. Says on stdout, a line of JSON each, what it has to say; on stdin it is
 // asked "cpu" or "heap", and ends when that ends.
 import { createInterface } from "node:readline";
@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
  * @typedef {{ key: string, cert: string }} Certificate in PEM
  * @typedef {() => number | Promise<number>} Connections how many are open
  * @typedef {object} Control what a server tells of itself
- * @property {(address: import("node:net").AddressInfo | string | null | undefined, connections?: Connections) => void} listening
+ * @property {(address: { port: number } | string | null | undefined, connections?: Connections) => void} listening
  * @property {() => void} connected the connection whose lines are counted has come
  * @property {(lines: number, bytes: number) => void} ended it has ended
  */
@@ -39,7 +39,7 @@ async function heap() {
 const control = {
   listening(address, count = connections) {
     connections = count;
-    say({ port: /** @type {import("node:net").AddressInfo} */ (address).port });
+    say({ port: /** @type {{ port: number }} */ (address).port });
   },
   connected() {
     wall = performance.now();

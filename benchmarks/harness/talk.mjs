@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { makeCertificate } from "./certificate.mjs";
 
 /**
- * @typedef {import("../network-rows.mjs").Server} Server
+ * @typedef {import("../network-rows.mjs").NetworkContender} NetworkContender
  * @typedef {import("./contest.mjs").Python} Python
+ * @typedef {import("./server.mjs").Certificate} Certificate
  * @typedef {{ ask: (question?: unknown) => Promise<any>, end: () => void }} Process
  */
 
@@ -14,30 +14,42 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
- * Starts a server of `cases/`, and a client of its own for it.
+ * Starts a server of `cases/`; the first thing it says is its port.
  *
  * @param {string} cases
- * @param {Server} contender
- * @param {{ python: Python, tls?: boolean | undefined }} options
+ * @param {NetworkContender} contender
+ * @param {{ python: Python, certificate?: Certificate | undefined }} options
  */
-export async function serverAndClient(cases, { file, loop }, { python, tls = false }) {
+export const startServer = (cases, contender, { python, certificate }) =>
+  start("server", cases, contender, python, { certificate });
+
+/**
+ * Starts a client of `cases/`, which makes requests when it is told to.
+ *
+ * @param {string} cases
+ * @param {NetworkContender} contender
+ * @param {{ python: Python, url: string, atOnce: number, bytes: number }} options `bytes`: of the file at `url`
+ */
+export const startClient = (cases, contender, { python, ...job }) => start("client", cases, contender, python, job);
+
+/** Starts what loads a server. @param {import("./load.mjs").Load} load */
+export const startLoad = (load) => talkTo(process.execPath, [`${here}load.mjs`, JSON.stringify(load)]);
+
+/**
+ * @param {"server" | "client"} harness
+ * @param {string} cases
+ * @param {NetworkContender} contender
+ * @param {Python} python
+ * @param {object} job
+ */
+function start(harness, cases, { file, loop }, python, job) {
   if (loop !== undefined && !python) throw new Error("no python3");
   if (loop === "uvloop" && !python?.uvloop) throw new Error("no uvloop");
-  const certificate = tls ? makeCertificate() : undefined;
   const path = fileURLToPath(new URL(`../cases/${cases}/${file}`, import.meta.url));
-  const job = JSON.stringify({ file: path, loop, certificate });
-  const server =
-    loop === undefined
-      ? talkTo(process.execPath, ["--expose-gc", `${here}server.mjs`, job])
-      : talkTo(/** @type {{ command: string }} */ (python).command, [`${here}server.py`, job]);
-  try {
-    const { port } = await server.ask();
-    const client = talkTo(process.execPath, [`${here}load.mjs`, JSON.stringify({ port, ca: certificate?.cert })]);
-    return { server, client };
-  } catch (error) {
-    server.end();
-    throw error;
-  }
+  const json = JSON.stringify({ file: path, loop, ...job });
+  return loop === undefined
+    ? talkTo(process.execPath, ["--expose-gc", `${here}${harness}.mjs`, json])
+    : talkTo(/** @type {{ command: string }} */ (python).command, [`${here}${harness}.py`, json]);
 }
 
 /**

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 /** @param {import("../../harness/server.mjs").Control} control */
 export function serve(control) {
   const server = createServer({ keepAliveTimeout: 600_000 }, (_, response) => {
-    response.writeHead(200, { "content-type": "text/plain;charset=UTF-8" });
+    response.writeHead(200, { "content-type": "text/plain;charset=UTF-8", "content-length": 5 });
     response.end("hello");
   });
   /** @returns {Promise<number>} */

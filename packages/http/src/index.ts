@@ -1,6 +1,11 @@
 // client
-export { ClientSession, type PendingResponse } from "./client/client-session.js";
-export type { RequestOptions, SessionOptions } from "./client/session-options.js";
+export { ClientSession, type PendingResponse, type PendingWebSocket } from "./client/client-session.js";
+export type {
+  EventStreamOptions,
+  RequestOptions,
+  SessionOptions,
+  WebSocketRequestOptions,
+} from "./client/session-options.js";
 export { ClientResponse, type FollowedRedirect } from "./client/client-response.js";
 export { LinesCursor } from "./client/lines-cursor.js";
 export type { RequestHeaders } from "./client/outgoing-headers.js";
@@ -10,6 +15,14 @@ export type { RequestTrace, TracedRequest } from "./client/request-trace.js";
 export type { Auth } from "./client/auth.js";
 export type { ConnectorOptions, ProxyOptions, TlsOptions } from "./client/connector.js";
 export type { QueryParams } from "./client/request-url.js";
+export type { BodyChunk, FormFields, RequestBody } from "./client/request-body.js";
+export type { FieldValue } from "./client/url-encoded.js";
+export type { EventSourceOptions } from "./client/event-source.js";
+export type { ServerSentEvent } from "./events/server-sent-events.js";
+// WebSocket
+export { WebSocketConnection, type WebSocketMessage } from "./websocket/websocket-connection.js";
+export type { WebSocketConnectOptions } from "./websocket/connect-websocket.js";
+export type { WebSocketOptions } from "./websocket/websocket-options.js";
 // errors
 export {
   ClientConnectionError,

@@ -1,6 +1,15 @@
-import { CorioError, type Coroutine, type EventLoop, getRunningLoop, type Manager, until } from "corio";
+import {
+  CorioError,
+  type Coroutine,
+  type CursorSource,
+  type EventLoop,
+  getRunningLoop,
+  type Manager,
+  until,
+} from "corio";
 import { CookieJar } from "tough-cookie";
 import { invalidArgument } from "../errors/invalid-argument.js";
+import type { ServerSentEvent } from "../events/server-sent-events.js";
 import { connectWebSocket } from "../websocket/connect-websocket.js";
 import type { WebSocketConnection } from "../websocket/websocket-connection.js";
 import { type Auth, authorizationOf, takeCredentials } from "./auth.js";
@@ -8,13 +17,14 @@ import type { ClientResponse } from "./client-response.js";
 import { ConnectionPool, sessionClosed } from "./connection-pool.js";
 import { Connector } from "./connector.js";
 import { acceptEncoding } from "./decoder.js";
+import { type EventStream, reconnectingEvents } from "./event-source.js";
 import { mergedHeaders, type OutgoingHeaders } from "./outgoing-headers.js";
 import { prepareBody } from "./request-body.js";
 import { perform, type RequestPlan, type SessionState } from "./request-run.js";
 import { type TimeLimits, timeLimits } from "./request-timeouts.js";
 import { RequestUrls } from "./request-url.js";
 import { type Retries, retriesOf } from "./retry-policy.js";
-import type { RequestOptions, SessionOptions, WebSocketRequestOptions } from "./session-options.js";
+import type { EventStreamOptions, RequestOptions, SessionOptions, WebSocketRequestOptions } from "./session-options.js";
 
 /** What the methods of a session give: awaited, it is the response; as a context manager, it releases the response. */
 export interface PendingResponse extends Coroutine<ClientResponse>, Manager<ClientResponse> {
@@ -60,9 +70,8 @@ export class ClientSession {
   constructor(options: SessionOptions = {}) {
     checkSessionOptions(options);
     this.#options = options;
-    const base = options.baseUrl === undefined ? undefined : new RequestUrls().resolve(options.baseUrl);
-    const authorization = base && takeCredentials(base);
-    this.#urls = new RequestUrls(base);
+    this.#urls = new RequestUrls(options.baseUrl);
+    const authorization = this.#urls.authorization;
     this.#connector = new Connector(options);
     this.#limits = timeLimits(options.timeout);
     this.#retries = retriesOf(options.retry);
@@ -133,6 +142,41 @@ export class ClientSession {
   /** OPTIONS: see {@link request}. */
   options(url: string | URL, options?: RequestOptions): PendingResponse {
     return this.request("OPTIONS", url, options);
+  }
+
+  /**
+   * Listens to server-sent events, over as many connections as it takes: one that ends or breaks is made anew, and the server is told
+   * after which event to go on, as browsers do. For the events of one response: `response.events()`.
+   *
+   * @param options of the request, and how it is made anew; `timeout.total`, default none here, is of one connection
+   * @returns the events, for `forEach` and `iterate`; nothing is sent before. Iterating throws what the first connection fails with,
+   * and a `ClientError` for an answer that is no stream of events. It ends when the server answers with 204
+   *
+   * *If cancelled*, the connection is closed.
+   * @example
+   * yield* forEach(session.events("https://example.com/news"), ({ event, data }) => console.log(event, data));
+   * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
+   */
+  events(url: string | URL, options: EventStreamOptions = {}): CursorSource<ServerSentEvent> {
+    const request = { ...options, timeout: { total: null, ...options.timeout } };
+    this.#plan("GET", url, request);
+    return reconnectingEvents((headers) => this.#eventStream(url, request, headers), options);
+  }
+
+  *#eventStream(
+    url: string | URL,
+    options: RequestOptions,
+    headers: Readonly<Record<string, string>>,
+  ): Coroutine<EventStream> {
+    const own = mergedHeaders({ ...headers }, options.headers);
+    const response = yield* this.get(url, { ...options, headers: own });
+    return {
+      status: response.status,
+      contentType: response.headers.get("content-type") ?? undefined,
+      url: response.url,
+      body: response.chunks(),
+      release: () => response.release(),
+    };
   }
 
   /**
@@ -295,7 +339,7 @@ function checkRequest(method: string, options: RequestOptions): void {
   if (typeof method !== "string" || !/^[!#$%&'*+.^_`|~\w-]+$/.test(method)) {
     throw invalidArgument(
       "METHOD",
-      `a method is a word such as "GET", not ${JSON.stringify(method) ?? String(method)}`,
+      `a method is a word such as "GET", not ${typeof method === "string" ? JSON.stringify(method) : typeof method}`,
     );
   }
   if (typeof options !== "object" || options === null) {
@@ -305,7 +349,7 @@ function checkRequest(method: string, options: RequestOptions): void {
 }
 
 function checkCommon({ redirects, maxBodySize }: RequestOptions | SessionOptions): void {
-  if (redirects !== undefined && redirects !== "manual" && redirects !== "error" && !(Number(redirects) >= 0)) {
+  if (redirects !== undefined && redirects !== "manual" && redirects !== "error" && !(redirects >= 0)) {
     throw invalidArgument(
       "REDIRECTS",
       `redirects is how many are followed, "manual" or "error", not ${String(redirects)}`,

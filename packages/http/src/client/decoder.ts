@@ -49,12 +49,24 @@ const CODINGS = new Map<string, Coding>([
   ["br", () => zlib.createBrotliDecompress()],
 ]);
 
-// since Node 22.15
-const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Transform & zlib.Zlib };
-if (createZstdDecompress !== undefined) {
+const { createZstdDecompress, zstdDecompressSync } = zlib as {
+  createZstdDecompress?: (options: object) => Transform & zlib.Zlib;
+  zstdDecompressSync?: (data: Uint8Array) => Uint8Array;
+};
+if (createZstdDecompress !== undefined && noticesTruncation()) {
   const { ZSTD_d_windowLogMax: windowLogMax } = zlib.constants as unknown as Record<string, number>;
   // a window of 8 MiB at most: https://www.rfc-editor.org/rfc/rfc9659
   CODINGS.set("zstd", () => createZstdDecompress({ params: { [windowLogMax as number]: 23 } }));
+}
+
+// Node 22 takes what broke off for the whole; Node 24 does not.
+function noticesTruncation(): boolean {
+  try {
+    zstdDecompressSync?.(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** @internal For `accept-encoding`: what this Node can decode. */

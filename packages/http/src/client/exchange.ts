@@ -73,7 +73,7 @@ export class Exchange {
     this.head = loop.createFuture();
     this.body = new ResponseBody(loop, this, options.url, options.maxBodySize);
     clock.onTimeout = (error) => this.abort(error);
-    if (connection.isOpening) clock.begin("connect");
+    clock.begin("connect");
   }
 
   /** Whether the last byte is there, or none will come. */

@@ -1,4 +1,4 @@
-import { TextDecoder } from "node:util";
+import type { TextDecoder } from "node:util";
 import type { ReaderCursor } from "@corio/node";
 import { type Coroutine, type EventLoop, LimitOverrunError, makeCursor } from "corio";
 

@@ -19,7 +19,7 @@ export function mergedHeaders(base: OutgoingHeaders, given: RequestHeaders | und
   const pairs = Symbol.iterator in given ? given : Object.entries(given);
   const named = new Set<string>();
   for (const [name, value] of pairs) {
-    const key = String(name).toLowerCase();
+    const key = name.toLowerCase();
     if (value === undefined || value === null) {
       delete headers[key];
       continue;

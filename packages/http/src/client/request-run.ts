@@ -115,6 +115,7 @@ class RequestRun {
     const { pool } = this.#session;
     this.#trace?.tell("onQueued", {});
     const place = pool.wait(host);
+    this.#clock.begin(undefined);
     this.#clock.onTimeout = (error) => fail(place, error);
     try {
       return yield* place;
@@ -141,7 +142,7 @@ class RequestRun {
     trace?.tell("onSend", { url: url.href, attempt: this.#attempt, reused: exchange.reused });
     const { absoluteForm, headers } = connection.host.route;
     exchange.start({
-      method: method as Dispatcher.HttpMethod,
+      method,
       path: absoluteForm ? url.href : url.pathname + url.search,
       headers: this.#headers(absoluteForm ? { host: url.host, ...headers } : undefined),
       // its types do not know that undici takes iterables

@@ -73,16 +73,19 @@ export class RequestClock {
   readonly #loop: EventLoop;
   readonly #limits: TimeLimits;
   readonly #began: number;
-  #phase: Exclude<RequestPhase, "total"> | undefined;
-  #phaseEnds = Number.POSITIVE_INFINITY;
+  // a request begins with a connection, which mostly stands already
+  #phase: Exclude<RequestPhase, "total"> | undefined = "connect";
+  #phaseEnds: number;
   #timer: TimerHandle | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  #over = false;
 
   constructor(loop: EventLoop, limits: TimeLimits, url: string) {
     this.#loop = loop;
     this.#limits = limits;
     this.url = url;
     this.#began = loop.time();
+    this.#phaseEnds = this.#began + limits.connect;
     this.#setTimer();
   }
 
@@ -96,8 +99,9 @@ export class RequestClock {
     return this.#loop.time() - this.#began;
   }
 
-  /** A part begins, and the one before is over; `undefined` is none. Beginning a part again starts its time anew. */
+  /** A part begins, and the one before is over; `undefined` is none. Each piece of a body begins its time anew. */
   begin(phase: Exclude<RequestPhase, "total"> | undefined): void {
+    if (this.#over || (phase === this.#phase && phase !== "body")) return;
     this.#phase = phase;
     const limit = phase === undefined ? Number.POSITIVE_INFINITY : this.#limits[phase];
     this.#phaseEnds = limit === Number.POSITIVE_INFINITY ? limit : this.#loop.time() + limit;
@@ -106,6 +110,7 @@ export class RequestClock {
 
   /** The request is over. */
   stop(): void {
+    this.#over = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.onTimeout = nobody;
@@ -139,7 +144,8 @@ export class RequestClock {
       this.error = error;
       this.stop();
     } else {
-      this.begin(undefined);
+      this.#phase = undefined;
+      this.#phaseEnds = Number.POSITIVE_INFINITY;
       this.#setTimer();
     }
     onTimeout(error);

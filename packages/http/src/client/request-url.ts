@@ -1,4 +1,5 @@
 import { invalidArgument } from "../errors/invalid-argument.js";
+import { takeCredentials } from "./auth.js";
 import { type Fields, urlEncoded } from "./url-encoded.js";
 
 /** What is added to the query of a URL: fields by their names, or `URLSearchParams`. A field that is `undefined` is left out. */
@@ -11,6 +12,8 @@ export type QueryParams = Fields;
  * `/v1/users`, and `/users` is `/users`. Without the slash at the end, `v1` is a file, which `users` takes the place of.
  */
 export class RequestUrls {
+  /** The credentials that the base had in it, as a header has them. */
+  readonly authorization: string | undefined;
   readonly #base: string | undefined;
   // scheme, credentials and host of the base: what begins with one slash goes behind it
   readonly #root: string = "";
@@ -19,6 +22,7 @@ export class RequestUrls {
   constructor(base?: string | URL) {
     if (base === undefined) return;
     const url = parse(base, undefined, "baseUrl");
+    this.authorization = takeCredentials(url);
     if (url.search === "") url.search = ""; // takes away a "?" that nothing follows
     this.#base = url.href;
     this.#root = url.href.slice(0, url.href.length - (url.pathname + url.search).length);

@@ -2,6 +2,7 @@ import type { CookieJar } from "tough-cookie";
 import type { WebSocketConnectOptions } from "../websocket/connect-websocket.js";
 import type { Auth } from "./auth.js";
 import type { ConnectorOptions } from "./connector.js";
+import type { EventSourceOptions } from "./event-source.js";
 import type { RequestHeaders } from "./outgoing-headers.js";
 import type { FormFields, RequestBody } from "./request-body.js";
 import type { RequestTimeouts } from "./request-timeouts.js";
@@ -50,6 +51,9 @@ export interface RequestOptions extends CommonOptions {
   /** Fields that are sent as an HTML form sends them, URL-encoded. Files: a `FormData` as `body`. */
   form?: FormFields | undefined;
 }
+
+/** Options of a stream of events: of its requests, and of how it is connected again. */
+export interface EventStreamOptions extends Omit<RequestOptions, "body" | "json" | "form">, EventSourceOptions {}
 
 /** Options of one WebSocket. */
 export interface WebSocketRequestOptions extends WebSocketConnectOptions {

@@ -20,6 +20,7 @@ export interface WebSocketConnectOptions extends WebSocketOptions {
 
 /** @internal Opens a socket to a place: with TLS done for `https:`, through a proxy, to a Unix socket, as it is configured. */
 export type OpenSocket = (
+  // the name as in a URL: an IPv6 address is in brackets
   target: { readonly protocol: "http:" | "https:"; readonly hostname: string; readonly port: number },
   callback: (error: Error | null, socket?: Duplex) => void,
 ) => { destroy(): void };
@@ -202,8 +203,7 @@ function targetOf({ protocol, hostname, port }: URL): Parameters<OpenSocket>[0] 
   const secure = protocol === "wss:" || protocol === "https:";
   return {
     protocol: secure ? "https:" : "http:",
-    // an IPv6 address stands in brackets
-    hostname: hostname.replace(/^\[|\]$/g, ""),
+    hostname,
     port: port === "" ? (secure ? 443 : 80) : Number(port),
   };
 }

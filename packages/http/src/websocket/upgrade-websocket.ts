@@ -1,13 +1,22 @@
 import type { IncomingMessage } from "node:http";
-import { validateHeaderName, validateHeaderValue } from "node:http";
-import { type Coroutine, currentTask, type EventLoop, isCancelled, isCoroutine } from "corio";
+import type { Duplex } from "node:stream";
+import {
+  type Coroutine,
+  currentTask,
+  type EventLoop,
+  ExceptionGroup,
+  isCancelled,
+  isCoroutine,
+  until,
+  within,
+} from "corio";
 import { type WebSocket, WebSocketServer } from "ws";
 import { invalidArgument } from "../errors/invalid-argument.js";
-import { WebSocketClosedError } from "../errors/websocket-closed-error.js";
+import { type HeaderList, type HeadersInput, headerList } from "../messages/header-list.js";
 import { Response } from "../messages/response.js";
 import { type UpgradeContext, UpgradeResponse } from "../messages/upgrade-response.js";
-import { allowedOrigins, handshakeRefusal } from "./handshake-request.js";
 import { HandlerWatch } from "./handler-watch.js";
+import { allowedOrigins, handshakeRefusal } from "./handshake-request.js";
 import { checkProtocols } from "./subprotocols.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings, wsOptions } from "./websocket-options.js";
@@ -23,8 +32,11 @@ export interface UpgradeWebSocketOptions extends WebSocketOptions {
   /** The subprotocols that the server can speak. Of those that the client offers, its first one that is among them is taken. */
   protocols?: readonly string[] | undefined;
   /** Goes with the answer to the handshake. */
-  headers?: Readonly<Record<string, string>> | Headers | undefined;
+  headers?: HeadersInput | undefined;
 }
+
+/** Handles a WebSocket: a coroutine function, or an async one. */
+export type WebSocketHandler = (socket: WebSocketConnection) => Coroutine<unknown> | PromiseLike<unknown>;
 
 /**
  * Answers a request by opening a WebSocket, which a coroutine function handles.
@@ -54,7 +66,7 @@ export interface UpgradeWebSocketOptions extends WebSocketOptions {
  */
 export function upgradeWebSocket(
   request: Request,
-  handler: (socket: WebSocketConnection) => Coroutine<unknown>,
+  handler: WebSocketHandler,
   options: UpgradeWebSocketOptions = {},
 ): Response {
   if (typeof handler !== "function") {
@@ -63,44 +75,116 @@ export function upgradeWebSocket(
       "upgradeWebSocket(request, handler) takes a coroutine function: function* (socket) { … }",
     );
   }
-  const { protocols = [], headers = {} } = options;
+  const { protocols = [], origins } = options;
   checkProtocols(protocols);
-  const acceptance: Acceptance = {
-    settings: webSocketSettings(options),
-    protocols: new Set(protocols),
-    headers: headerLines(headers),
-  };
-  const refusal = handshakeRefusal(request, allowedOrigins(options.origins));
+  const settings = webSocketSettings(options);
+  const headers = ownHeaders(options.headers);
+  const refusal = handshakeRefusal(request, allowedOrigins(origins));
   if (refusal !== undefined) return new Response(refusal.text, refusal);
-  return new UpgradeResponse((context) => handle(context, handler, acceptance));
+  return new WebSocketResponse(handler, settings, protocols, headers);
 }
 
-interface Acceptance {
-  readonly settings: WebSocketSettings;
-  readonly protocols: ReadonlySet<string>;
-  readonly headers: readonly string[];
-}
+class WebSocketResponse extends UpgradeResponse {
+  readonly #handler: WebSocketHandler;
+  readonly #settings: WebSocketSettings;
+  readonly #protocols: readonly string[];
 
-function* handle(
-  { request, socket, head, loop, onGoingAway }: UpgradeContext,
-  handler: (socket: WebSocketConnection) => Coroutine<unknown>,
-  acceptance: Acceptance,
-): Coroutine<void> {
-  const ws = accept(request, socket, head, acceptance);
-  if (ws === undefined) return;
-  const { settings } = acceptance;
-  const connection = new WebSocketConnection(loop, ws, socket, true, settings);
-  const watch = new HandlerWatch(loop, currentTask(), connection, settings.closeTimeout);
-  connection._watch = watch;
-  onGoingAway(() => connection._beginClosing(1001));
-  let failure: unknown;
-  try {
-    const made: unknown = handler(connection);
-    if (!isCoroutine(made)) throw noCoroutine(made);
-    yield* made;
-  } catch (error) {
-    failure = error;
+  constructor(
+    handler: WebSocketHandler,
+    settings: WebSocketSettings,
+    protocols: readonly string[],
+    headers: HeadersInput | undefined,
+  ) {
+    super((context) => this.#serve(context), headers);
+    this.#handler = handler;
+    this.#settings = settings;
+    this.#protocols = protocols;
   }
-  watch.stop();
-  yield* connection.exit(failure);
+
+  *#serve({ request, socket, head, loop, onGoingAway }: UpgradeContext): Coroutine<void> {
+    const ws = this.#accept(request, socket, head);
+    if (ws === undefined) return yield* closed(socket);
+    const { closeTimeout } = this.#settings;
+    const connection = new WebSocketConnection(loop, ws, socket, true, this.#settings);
+    const watch = (connection._watch = new HandlerWatch(loop, currentTask(), connection, closeTimeout));
+    onGoingAway(() => connection._beginClosing(1001));
+    try {
+      yield* within(connection, () => this.#handle(connection, loop, request));
+    } catch (error) {
+      if (isCancelled(error)) throw error;
+      // it was reported
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Opens it, unless the client has gone or its request has a flaw that only shows now: then the answer is on its way. */
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): WebSocket | undefined {
+    const protocols = new Set(this.#protocols);
+    const server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      ...wsOptions(this.#settings),
+      handleProtocols: (offered) => [...offered].find((protocol) => protocols.has(protocol)) ?? false,
+    });
+    server.on("headers", (lines) => lines.push(...headerLines(this._headerList())));
+    let accepted: WebSocket | undefined;
+    server.handleUpgrade(request, socket, head, (ws) => {
+      accepted = ws;
+    });
+    return accepted;
+  }
+
+  *#handle(connection: WebSocketConnection, loop: EventLoop, { method, url }: IncomingMessage): Coroutine<void> {
+    const handler = this.#handler;
+    try {
+      const made = handler(connection);
+      if (isCoroutine(made)) yield* made;
+      else yield* until(made);
+    } catch (error) {
+      if (!isCancelled(error) && !tellsItsEnd(error, connection)) {
+        const message = "Unhandled exception in the handler of a WebSocket";
+        loop.callExceptionHandler({ message, exception: error, request: `${method} ${url}` });
+      }
+      throw error;
+    }
+  }
+}
+
+/** Whether an error, or all that is in a group of errors, says no more than that the connection is closed. */
+function tellsItsEnd(error: unknown, connection: WebSocketConnection): boolean {
+  if (error instanceof ExceptionGroup) return [...error.leaves()].every((leaf) => tellsItsEnd(leaf, connection));
+  return typeof error === "object" && error !== null && connection._hasThrown(error);
+}
+
+// What the handshake itself says.
+const RESERVED = /^(connection|upgrade|sec-websocket-.*)$/;
+// What a body would have.
+const OF_A_BODY = /^(content-length|content-type|transfer-encoding)$/;
+
+function ownHeaders(headers: HeadersInput | undefined): HeadersInput | undefined {
+  const list = headerList(headers);
+  for (let i = 0; i < list.length; i += 2) {
+    if (RESERVED.test(list[i] as string)) {
+      throw invalidArgument(
+        "HEADER",
+        `the header ${list[i]} is the handshake's own: subprotocols go into the option protocols`,
+      );
+    }
+  }
+  return headers;
+}
+
+// Middleware may have added some since.
+function headerLines(list: HeaderList): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < list.length; i += 2) {
+    const name = list[i] as string;
+    if (!RESERVED.test(name) && !OF_A_BODY.test(name)) lines.push(`${name}: ${list[i + 1]}`);
+  }
+  return lines;
+}
+
+function* closed(socket: Duplex): Coroutine<void> {
+  if (!socket.closed) yield* until(new Promise<void>((resolve) => void socket.once("close", resolve)));
 }

@@ -83,6 +83,8 @@ export class WebSocketConnection {
   // open ──> closing (`ws` says so) ──> the end is known
   readonly #end = new Event();
   #ending: Ending | undefined;
+  #whenClosed: (() => void) | undefined;
+  readonly #thrown = new WeakSet<object>();
   // the first error of the socket or of what came over it
   #cause: Error | undefined;
 
@@ -307,6 +309,22 @@ export class WebSocketConnection {
     if (!this.closed) this.#ws.close(code, reason);
   }
 
+  /** @internal Cuts the connection. */
+  _terminate(): void {
+    this.#ws.terminate();
+  }
+
+  /** @internal Whether an error tells the end of this very connection. */
+  _hasThrown(error: object): boolean {
+    return this.#thrown.has(error);
+  }
+
+  /** @internal Calls `callback` when it is closed; one is kept. */
+  _whenClosed(callback: () => void): void {
+    if (this.#ending !== undefined) callback();
+    else this.#whenClosed = callback;
+  }
+
   /** @internal Whether some task waits for it, and so comes to know of its end. */
   get _isAwaited(): boolean {
     return this.#arrival?.done === false || this.#sending.locked || this.#pings.length > 0 || this.#end.waiting > 0;
@@ -373,6 +391,7 @@ export class WebSocketConnection {
     wake(this.#room);
     for (const { answered } of this.#pings.splice(0)) if (!answered.done) answered.setResult(false);
     this.#end.set();
+    this.#whenClosed?.();
     this._watch?.ended(wasAwaited);
   }
 
@@ -389,7 +408,9 @@ export class WebSocketConnection {
   #closedError(): WebSocketClosedError {
     this._watch?.told();
     const { code, reason, cause } = this.#ending as Ending;
-    return new WebSocketClosedError(code, reason, cause === undefined ? undefined : { cause });
+    const error = new WebSocketClosedError(code, reason, cause === undefined ? undefined : { cause });
+    this.#thrown.add(error);
+    return error;
   }
 
   #beating(): ConstructorParameters<typeof Heartbeat>[2] {

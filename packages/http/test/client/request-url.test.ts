@@ -104,7 +104,10 @@ describe("the URL of a request", () => {
     });
     expect(thrown(() => resolve("http://", "http://example.com")).message).toBe('url is not a URL: "http://"');
     expect(thrown(() => new RequestUrls("/v1")).message).toBe('baseUrl is not a URL: "/v1"');
-    expect(thrown(() => resolve(5))).toMatchObject({ code: "ERR_CORIO_URL", message: /not number/ });
+    expect(thrown(() => resolve(5))).toMatchObject({
+      code: "ERR_CORIO_URL",
+      message: expect.stringMatching(/not number/),
+    });
     expect(thrown(() => resolve(null)).message).toMatch(/not null/);
     expect(thrown(() => resolve(undefined, "http://example.com"))).toBeInstanceOf(TypeError);
     expect(thrown(() => resolve(`http://${"x".repeat(9_999)} /`)).message.length).toBeLessThan(400);
@@ -161,6 +164,9 @@ describe("params", () => {
     ["nothing", null, /not object|not null/],
     ["a map", new Map([["a", 1]]), /not object/],
   ])("are refused for %s", (_what, params, message) => {
-    expect(thrown(() => withParams(params))).toMatchObject({ code: "ERR_CORIO_PARAMS", message });
+    expect(thrown(() => withParams(params))).toMatchObject({
+      code: "ERR_CORIO_PARAMS",
+      message: expect.stringMatching(message),
+    });
   });
 });

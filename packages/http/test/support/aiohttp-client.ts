@@ -8,7 +8,7 @@ const program = fileURLToPath(new URL("aiohttp-client.py", import.meta.url));
 type Headers = readonly (readonly [name: string, value: string])[];
 
 /** A request that aiohttp is to make; it follows no redirect. */
-export interface AiohttpRequest {
+interface AiohttpRequest {
   readonly url: string;
   readonly method?: string;
   readonly headers?: Headers;
@@ -24,7 +24,7 @@ export interface AiohttpRequest {
 }
 
 /** The answer as aiohttp sees it, decompressed. */
-export interface AiohttpAnswer {
+interface AiohttpAnswer {
   readonly status: number;
   readonly reason: string;
   readonly version: string;
@@ -39,7 +39,7 @@ export interface AiohttpAnswer {
 }
 
 /** The same request many times. */
-export interface AiohttpRequests {
+interface AiohttpRequests {
   readonly url: string;
   readonly count: number;
   /** How many of them at a time. */
@@ -48,7 +48,7 @@ export interface AiohttpRequests {
 }
 
 /** A conversation over WebSocket. */
-export interface AiohttpConversation {
+interface AiohttpConversation {
   readonly url: string;
   readonly send?: readonly string[];
   /** How many texts it waits for before it closes; default as many as it sends. */
@@ -60,14 +60,14 @@ export interface AiohttpConversation {
 }
 
 /** How a conversation went. */
-export interface AiohttpConversed {
+interface AiohttpConversed {
   readonly received: readonly string[];
   readonly protocol: string | null;
   readonly closeCode: number | null;
 }
 
 /** What a client of aiohttp could not do. */
-export class AiohttpError extends Error {
+class AiohttpError extends Error {
   /** The name of Python's error, such as `"ClientPayloadError"`. */
   override readonly name: string;
   /** Of a handshake that was refused. */

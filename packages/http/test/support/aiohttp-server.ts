@@ -14,7 +14,7 @@ export interface AiohttpServerOptions {
 }
 
 /** What an aiohttp server has seen since it was started. */
-export interface AiohttpStats {
+interface AiohttpStats {
   readonly connections: number;
   readonly requests: number;
   /** Clients that did not wait for their answer. */

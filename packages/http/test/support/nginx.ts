@@ -21,7 +21,7 @@ export interface NginxOptions {
 }
 
 /** A request that nginx has answered, from its log. */
-export interface LoggedRequest {
+interface LoggedRequest {
   /** The serial number of its connection. */
   readonly connection: number;
   /** Which request of its connection it was, from 1. */

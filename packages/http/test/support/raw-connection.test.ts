@@ -2,7 +2,9 @@ import { once } from "node:events";
 import { createServer, get, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { answer, faults } from "./faults.js";
+import { useCertificates } from "../../../node/test/support/certificates.js";
+import { answer, answering, faults } from "./faults.js";
+import { describeWith } from "./programs.js";
 import { connectRaw, exchangeRaw, flood, headerOf, nextAnswer } from "./raw-client.js";
 import { nextRequest, type RawServer, type Script, startRawServer } from "./raw-server.js";
 
@@ -110,6 +112,15 @@ test("a server takes requests one after another, bodies included, and counts con
   });
 });
 
+test("a server sends what it is told, byte for byte", async () => {
+  await beside(answering("HTTP/1.1 999 \u00e4\r\n", "content-length: 0\r\n\r\n"), async (server) => {
+    const connection = await connectRaw(server);
+    await connection.send("GET / HTTP/1.1\r\n\r\n");
+    expect(await nextAnswer(connection)).toMatchObject({ status: 999, statusText: "\u00e4", body: "" });
+    await connection.close();
+  });
+});
+
 test("what a script throws while its client is there is told in the end", async () => {
   const server = await startRawServer(() => {
     throw new Error("a wrong script");
@@ -137,5 +148,24 @@ test.each([
 ] as const)("Node's client sees it too: %s", async (name, outcome) => {
   await beside(faults[name], async (server) => {
     expect(await asked(server)).toBe(outcome);
+  });
+});
+
+describeWith("openssl")("over TLS", () => {
+  const certificates = useCertificates();
+
+  test("a raw client and a raw server talk", async () => {
+    const server = await startRawServer(answering(answer("ok")), { tls: certificates.server });
+    try {
+      const connection = await connectRaw({ port: server.port, ca: certificates.ca });
+      await connection.send("GET / HTTP/1.1\r\n\r\n");
+      expect((await nextAnswer(connection)).body).toBe("ok");
+      connection.end();
+      expect(await connection.over()).toBe("end");
+      await connection.close();
+      await expect(connectRaw({ port: server.port, ca: certificates.stranger.cert })).rejects.toThrow(/certificate/);
+    } finally {
+      await server.stop();
+    }
   });
 });

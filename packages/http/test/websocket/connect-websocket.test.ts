@@ -50,7 +50,7 @@ describe("the URL", () => {
       { protocol: "https:", hostname: "example.com", port: 443 },
       { protocol: "http:", hostname: "example.com", port: 81 },
       { protocol: "https:", hostname: "example.com", port: 444 },
-      { protocol: "http:", hostname: "::1", port: 8080 },
+      { protocol: "http:", hostname: "[::1]", port: 8080 },
     ]);
   });
 
