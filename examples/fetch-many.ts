@@ -14,7 +14,7 @@ import { type Coroutine, map, within } from "corio";
 import { runAsProgram } from "./fetch-many/as-program.js";
 import { outliveReaders } from "./fetch-many/broken-pipe.js";
 import { help, type Options, parseCommandLine } from "./fetch-many/command-line.js";
-import { fetchRow, httpClient } from "./fetch-many/fetch-row.js";
+import { fetchRow, openSession } from "./fetch-many/fetch-row.js";
 import { Progress, showProgress } from "./fetch-many/progress.js";
 import { writeRest } from "./fetch-many/rest-file.js";
 import { OutputError, ResultsFile } from "./fetch-many/results-file.js";
@@ -44,12 +44,12 @@ function* fetchMany(list: UrlList, options: Options): Coroutine<void> {
   const results = yield* ResultsFile.open(options.output, options.append);
   const progress = new Progress(list.targets.length);
   try {
-    yield* within(results, httpClient(), showProgress(progress), function* (results, client) {
+    yield* within(results, openSession(options), showProgress(progress), function* (results, session) {
       yield* refuseMisfits(list, results);
       yield* map(
         list.targets,
         function* (target) {
-          const row = yield* fetchRow(client, target, options);
+          const row = yield* fetchRow(session, target, options);
           yield* results.add(row);
           progress.count(row);
         },

@@ -9,6 +9,7 @@ import { addSignalHandler, startServer } from "@corio/node";
 import { type Coroutine, createTask, gather } from "corio";
 import { AnswerService, LINES } from "./server/answer-service.js";
 import { ask } from "./server/ask.js";
+import { mostClients } from "./server/most-clients.js";
 
 const pause = 200;
 const anHour = 3_600_000;
@@ -53,13 +54,6 @@ function* askAll(port: number, clients: number, allServed: () => void): Coroutin
   const counts = new Map<string, number>();
   for (const outcome of outcomes) counts.set(String(outcome), (counts.get(String(outcome)) ?? 0) + 1);
   return [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(", ");
-}
-
-/** How many the limit of open files allows for: each takes two, one for either end of its connection. */
-function mostClients(): number {
-  const { userLimits } = process.report.getReport() as { userLimits?: { open_files: { soft: number | "unlimited" } } };
-  const limit = userLimits?.open_files.soft ?? "unlimited";
-  return limit === "unlimited" ? Number.POSITIVE_INFINITY : Math.floor((limit - 100) / 2);
 }
 
 /** Each hundredth asks what takes too long, each tenth asks nothing. */

@@ -1,5 +1,5 @@
 import { TextDecoder } from "node:util";
-import { CorioError, type Coroutine, type CursorSource, isCancelled } from "corio";
+import { CorioError, type Coroutine, type CursorSource } from "corio";
 import type { ReaderCursor, StreamReader } from "@corio/node";
 import { ClientResponseError } from "../errors/client-response-error.js";
 import { eventsOf, type ServerSentEvent } from "../events/server-sent-events.js";
@@ -81,13 +81,8 @@ export class ClientResponse {
    *
    * *If cancelled*, the response is released.
    */
-  *bytes(): Coroutine<Uint8Array> {
-    try {
-      return yield* this.#exchange.body.whole();
-    } catch (error) {
-      if (isCancelled(error)) this.release(error);
-      throw error;
-    }
+  bytes(): Coroutine<Uint8Array> {
+    return this.#exchange.body.whole();
   }
 
   /**

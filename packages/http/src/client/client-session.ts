@@ -53,12 +53,13 @@ export interface PendingWebSocket extends Coroutine<WebSocketConnection>, Manage
  * @see https://docs.aiohttp.org/en/stable/client_reference.html#client-session
  */
 export class ClientSession {
-  /** Its cookies; `null` if it was made without. */
-  readonly cookieJar: CookieJar | null;
   readonly #options: SessionOptions;
   readonly #urls: RequestUrls;
   readonly #connector: Connector;
   readonly #headers: OutgoingHeaders;
+  readonly #authorization: string | undefined;
+  readonly #cookies: CookieJar | null;
+  #mayHaveCookies: boolean;
   readonly #limits: TimeLimits;
   readonly #retries: Retries;
   readonly #webSockets = new Set<WebSocketConnection>();
@@ -71,16 +72,21 @@ export class ClientSession {
     checkSessionOptions(options);
     this.#options = options;
     this.#urls = new RequestUrls(options.baseUrl);
-    const authorization = this.#urls.authorization;
     this.#connector = new Connector(options);
     this.#limits = timeLimits(options.timeout);
     this.#retries = retriesOf(options.retry);
     const defaults: OutgoingHeaders = { accept: "*/*", "user-agent": "corio" };
     if (options.decompress !== false) defaults["accept-encoding"] = acceptEncoding;
-    if (authorization !== undefined) defaults["authorization"] = authorization;
-    if (options.auth) defaults["authorization"] = authorizationOf(options.auth);
     this.#headers = mergedHeaders(defaults, options.headers);
-    this.cookieJar = options.cookieJar === undefined ? new CookieJar() : options.cookieJar;
+    this.#authorization = options.auth ? authorizationOf(options.auth) : this.#urls.authorization;
+    this.#cookies = options.cookieJar === undefined ? new CookieJar() : options.cookieJar;
+    this.#mayHaveCookies = Boolean(options.cookieJar);
+  }
+
+  /** Its cookies; `null` if it was made without. */
+  get cookieJar(): CookieJar | null {
+    this.#mayHaveCookies = this.#cookies !== null; // who asks may put some in
+    return this.#cookies;
   }
 
   /** Whether it was closed. */
@@ -106,7 +112,7 @@ export class ClientSession {
    */
   request(method: string, url: string | URL, options: RequestOptions = {}): PendingResponse {
     const plan = this.#plan(method, url, options);
-    return pending(this.#open("request"), plan) as PendingResponse;
+    return perform(this.#open("request"), plan) as PendingResponse;
   }
 
   /** GET: see {@link request}. */
@@ -199,7 +205,7 @@ export class ClientSession {
     const { params, headers, auth, ...rest } = options;
     const target = this.#urls.resolve(withHttpScheme(url), params);
     const own = this.#ownHeaders(target, auth);
-    const cookies = this.cookieJar?.getCookieStringSync(target.href);
+    const cookies = this.#cookies?.getCookieStringSync(target.href);
     if (cookies) own["cookie"] = cookies;
     delete own["accept-encoding"];
     this.#open("wsConnect");
@@ -254,9 +260,11 @@ export class ClientSession {
     };
   }
 
-  // Credentials of the request replace those of its URL, and those the session's.
+  // Credentials of the request replace those of its URL, and those the session's, which go to no other origin than its base's.
   #ownHeaders(target: URL, auth: Auth | null | undefined): OutgoingHeaders {
     const headers = { ...this.#headers };
+    const authorization = this.#authorization;
+    if (authorization !== undefined && this.#urls.isOfTheBase(target)) headers["authorization"] ??= authorization;
     const ofTheUrl = takeCredentials(target);
     if (ofTheUrl !== undefined) headers["authorization"] = ofTheUrl;
     if (auth === null) delete headers["authorization"];
@@ -274,23 +282,21 @@ export class ClientSession {
   }
 
   #begin(loop: EventLoop): SessionState {
-    const { cookieJar, trace } = this.#options;
+    const { trace } = this.#options;
     const { limit = 100, limitPerHost = Number.POSITIVE_INFINITY } = this.#options;
     const { keepAliveTimeout = 4_000, maxHeaderSize = 16_384, http2 = false } = this.#options;
-    const limits = { limit, limitPerHost, keepAliveTimeout, maxHeaderSize, http2 };
+    const longest = Math.min(keepAliveTimeout, 2 ** 31 - 1); // as long as Node's timers go
+    const limits = { limit, limitPerHost, keepAliveTimeout: longest, maxHeaderSize, http2 };
     const pool = new ConnectionPool(loop, this.#connector, limits);
     this.#forgetLoop = loop.onClose(() => {
       this.#closed = true;
       for (const webSocket of this.#webSockets) webSocket._terminate();
       void pool.close();
     });
-    const mayHaveCookies = cookieJar !== undefined && cookieJar !== null;
-    return (this.#state = { loop, pool, cookies: this.cookieJar, mayHaveCookies, trace });
+    const mayHaveCookies = (): boolean => this.#mayHaveCookies;
+    const gotCookies = (): void => void (this.#mayHaveCookies = true);
+    return (this.#state = { loop, pool, cookies: this.#cookies, mayHaveCookies, gotCookies, trace });
   }
-}
-
-function* pending(session: SessionState, plan: RequestPlan): Coroutine<ClientResponse> {
-  return yield* perform(session, plan);
 }
 
 function* pendingWebSocket(
@@ -306,7 +312,7 @@ function* pendingWebSocket(
 const VALUE = Symbol("corio.value");
 
 // What these functions make is a coroutine, and with this a context manager as well.
-for (const made of [pending.prototype, pendingWebSocket.prototype] as object[]) {
+for (const made of [perform.prototype, pendingWebSocket.prototype] as object[]) {
   Object.assign(made, {
     *enter(this: Coroutine<Manager<unknown>> & { [VALUE]?: unknown }): Coroutine<unknown> {
       return (this[VALUE] = yield* this);
@@ -333,6 +339,9 @@ function checkSessionOptions(options: SessionOptions): void {
       throw invalidArgument("SESSION_OPTIONS", `${name} is a number of at least 1, not ${String(value)}`);
     }
   }
+  if (options.maxHeaderSize !== undefined && !Number.isSafeInteger(options.maxHeaderSize)) {
+    throw invalidArgument("SESSION_OPTIONS", `maxHeaderSize is a whole number of bytes, not ${options.maxHeaderSize}`);
+  }
 }
 
 function checkRequest(method: string, options: RequestOptions): void {
@@ -340,6 +349,12 @@ function checkRequest(method: string, options: RequestOptions): void {
     throw invalidArgument(
       "METHOD",
       `a method is a word such as "GET", not ${typeof method === "string" ? JSON.stringify(method) : typeof method}`,
+    );
+  }
+  if (method === "CONNECT") {
+    throw invalidArgument(
+      "METHOD",
+      "CONNECT is for proxies: `new ClientSession({ proxy })` makes the tunnels that it needs",
     );
   }
   if (typeof options !== "object" || options === null) {

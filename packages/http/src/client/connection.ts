@@ -56,6 +56,8 @@ export class Connection {
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: options.keepAliveTimeout,
+      // what a server promises beyond that is not needed
+      keepAliveMaxTimeout: options.keepAliveTimeout,
       maxHeaderSize: options.maxHeaderSize,
     });
     this.client.on("disconnect", () => this.#disconnected());

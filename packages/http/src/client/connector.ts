@@ -133,12 +133,7 @@ class SocketOpening implements Opening {
 
   /** From here on this is destroyed with it. */
   hold(part: { destroy(): unknown }): void {
-    if (this.#over) part.destroy();
-    else this.#parts.add(part);
-  }
-
-  get over(): boolean {
-    return this.#over;
+    this.#parts.add(part);
   }
 
   readonly done: OnSocket = (error, socket) => {
@@ -169,6 +164,7 @@ class Dialler {
   readonly #socketPath: string | undefined;
   readonly #localAddress: string | undefined;
   #context: tls.SecureContext | undefined;
+  #plain: Connect | undefined;
   #http1: Connect | undefined;
   #http2: Connect | undefined;
 
@@ -200,9 +196,7 @@ class Dialler {
     };
     let socket: Socket;
     try {
-      if (secure) this.#secureContext();
-      const connect = allowH2 ? (this.#http2 ??= this.#connect(true)) : (this.#http1 ??= this.#connect(false));
-      socket = connect(
+      socket = this.#connectFor(secure, allowH2)(
         {
           protocol: target.protocol,
           hostname,
@@ -223,27 +217,30 @@ class Dialler {
     socket.once("close", () => settle(new Error("the connection was closed before it was established")));
   }
 
-  #connect(allowH2: boolean): Connect {
+  #connectFor(secure: boolean, allowH2: boolean): Connect {
+    if (!secure) return (this.#plain ??= this.#connect({}));
+    // the context is made once: to read a bundle of authorities takes 20 ms
+    if (allowH2) return (this.#http2 ??= this.#connect({ allowH2, ...this.#secureContext() }));
+    return (this.#http1 ??= this.#connect(this.#secureContext()));
+  }
+
+  #connect(more: { allowH2?: boolean; secureContext?: tls.SecureContext }): Connect {
     return buildConnector({
       ...this.#tls,
-      // made once: it is what costs most of a handshake
-      ...(this.#context === undefined ? {} : { secureContext: this.#context }),
+      ...more,
       ...(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
-      allowH2,
       timeout: 0,
     });
   }
 
-  #secureContext(): void {
-    if (this.#context !== undefined || this.#tls.secureContext !== undefined) return;
+  #secureContext(): { secureContext: tls.SecureContext } {
     try {
-      this.#context = tls.createSecureContext(this.#tls);
+      this.#context ??= this.#tls.secureContext ?? tls.createSecureContext(this.#tls);
+      return { secureContext: this.#context };
     } catch (error) {
       const { message } = error as Error;
       throw Object.assign(invalidArgument("TLS", `${this.#option} cannot be used: ${message}`), { cause: error });
     }
-    // one for plain connections may be there, without it
-    this.#http1 = undefined;
   }
 }
 
@@ -285,7 +282,7 @@ class Proxy {
   openTunnel(opening: SocketOpening, target: Target, callback: OnSocket): void {
     this.open(opening, (error, socket) => {
       if (socket === undefined) callback(error);
-      else if (!opening.over) this.#connectThrough(opening, socket, target, callback);
+      else this.#connectThrough(opening, socket, target, callback);
     });
   }
 

@@ -43,7 +43,7 @@ export class Exchange {
   readonly head: Future<ResponseHead>;
   readonly body: ResponseBody;
   /** Whether the connection had served others before, so that the server may have closed it in the very moment. */
-  readonly reused: boolean;
+  reused: boolean;
   readonly loop: EventLoop;
   readonly #pool: ConnectionPool;
   readonly #clock: RequestClock;
@@ -102,22 +102,29 @@ export class Exchange {
 
   /** For the body, which nobody reads: the connection waits. */
   pauseReading(): void {
-    this.#clock.begin(undefined);
     if (this.#decoder === undefined) this.#controller?.pause();
     else this.#decoder.pause();
   }
 
   resumeReading(): void {
     if (this.#over) return;
-    this.#clock.begin("body");
     if (this.#decoder === undefined) this.#controller?.resume();
     else this.#decoder.resume();
+  }
+
+  waitForData(): void {
+    this.#clock.begin("body");
+  }
+
+  dataArrived(): void {
+    this.#clock.begin(undefined);
   }
 
   // What undici tells.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.reused = this.connection.used; // it may have been opened anew
     if (this.#over) controller.abort(new Error("the request was aborted before it was sent"));
     else this.#clock.begin("headers");
   }
@@ -130,7 +137,7 @@ export class Exchange {
   ): void {
     if (status < 200 || this.#over) return; // early hints, for one
     this.#hasHead = true;
-    this.#clock.begin("body");
+    this.#clock.begin(undefined);
     if (this.#options.decompress) this.#decode(headers["content-encoding"]);
     if (!this.loop.closed && !this.head.done) {
       this.head.setResult({ status, statusText: statusText || (STATUS_CODES[status] ?? ""), headers });
@@ -140,7 +147,7 @@ export class Exchange {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     if (this.#over) return;
     this.#options.onChunk?.(chunk.length);
-    if (!controller.paused) this.#clock.begin("body");
+    if (this.#clock.phase === "body") this.#clock.begin("body");
     if (this.#decoder === undefined) this.body.feed(chunk);
     else if (!this.#decoder.write(chunk)) controller.pause();
   }

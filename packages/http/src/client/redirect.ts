@@ -33,10 +33,10 @@ export function redirected({ method, url, headers, hasBody }: Hop, status: numbe
     throw new RedirectError(`redirected to ${JSON.stringify(location)}, which is no URL`, url.href);
   }
   const next = new URL(location, url);
-  if (next.protocol !== "http:" && next.protocol !== "https:") {
-    throw new RedirectError(`redirected to ${next.protocol}//…, which is not for HTTP`, url.href);
-  }
   next.username = next.password = next.hash = "";
+  if (next.protocol !== "http:" && next.protocol !== "https:") {
+    throw new RedirectError(`redirected to ${next.href}, which is not for HTTP`, url.href);
+  }
   const hop: Hop = { method, url: next, headers, hasBody };
   const toGet = (status === 303 && method !== "GET" && method !== "HEAD") || (status < 303 && method === "POST");
   if (toGet) {

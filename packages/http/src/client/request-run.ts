@@ -5,7 +5,7 @@ import { ClientConnectionError, RedirectError, ServerDisconnectedError } from ".
 import { ConnectTimeoutError, HeadersTimeoutError } from "../errors/request-timeout-error.js";
 import { ClientResponse, type FollowedRedirect, headersOf } from "./client-response.js";
 import type { Connection } from "./connection.js";
-import type { ConnectionPool, Host } from "./connection-pool.js";
+import type { ConnectionPool } from "./connection-pool.js";
 import { Exchange, type ResponseHead } from "./exchange.js";
 import type { OutgoingHeaders } from "./outgoing-headers.js";
 import { type Hop, locationOf, redirected } from "./redirect.js";
@@ -20,7 +20,9 @@ export interface SessionState {
   readonly pool: ConnectionPool;
   readonly cookies: CookieJar | null;
   /** Whether there may be cookies in the jar: looking them up costs more than the rest. */
-  mayHaveCookies: boolean;
+  mayHaveCookies(): boolean;
+  /** There are. */
+  gotCookies(): void;
   readonly trace: RequestTrace | undefined;
 }
 
@@ -46,7 +48,22 @@ export interface RequestPlan {
 export function* perform(session: SessionState, plan: RequestPlan): Coroutine<ClientResponse> {
   const run = new RequestRun(session, plan);
   try {
-    return yield* run.run();
+    for (;;) {
+      let exchange: Exchange | undefined;
+      let head: ResponseHead;
+      try {
+        exchange = run.exchange(run.connection() ?? (yield* run.waitForConnection()));
+        head = yield* exchange.head;
+      } catch (error) {
+        exchange?.abort(error);
+        const delay = run.delayAfterError(error, exchange);
+        if (delay > 0) yield* sleep(delay);
+        continue;
+      }
+      const delay = run.delayAfterAnswer(exchange, head);
+      if (delay === undefined) return run.response(exchange, head);
+      if (delay > 0) yield* sleep(delay);
+    }
   } catch (error) {
     const closing = run.over(error);
     if (closing !== undefined) yield* closing;
@@ -74,30 +91,6 @@ class RequestRun {
     this.#trace?.tell("onStart", { headers });
   }
 
-  *run(): Coroutine<ClientResponse> {
-    for (;;) {
-      let exchange: Exchange | undefined;
-      let head: ResponseHead;
-      try {
-        exchange = this.#exchange(yield* this.#connection());
-        head = yield* exchange.head;
-      } catch (error) {
-        exchange?.abort(error);
-        yield* this.#afterError(error, exchange);
-        continue;
-      }
-      this.#keepCookies(head);
-      if (this.#follow(exchange, head)) continue;
-      const delay = this.#delayAfterStatus(head);
-      if (delay !== undefined) {
-        leave(exchange);
-        yield* this.#pause(delay, undefined, head.status);
-        continue;
-      }
-      return this.#response(exchange, head);
-    }
-  }
-
   /** Nothing more comes: the body is at its end, or there was an error. */
   over(error: unknown): Future<void> | undefined {
     this.#clock.stop();
@@ -105,14 +98,15 @@ class RequestRun {
     return this.#plan.body.close();
   }
 
-  *#connection(): Coroutine<Connection> {
+  /** A connection for the next hop, if there is one at once. */
+  connection(): Connection | undefined {
     const { pool } = this.#session;
-    const host = pool.hostOf(this.#hop.url);
-    return pool.take(host) ?? (yield* this.#wait(host));
+    return pool.take(pool.hostOf(this.#hop.url));
   }
 
-  *#wait(host: Host): Coroutine<Connection> {
+  *waitForConnection(): Coroutine<Connection> {
     const { pool } = this.#session;
+    const host = pool.hostOf(this.#hop.url);
     this.#trace?.tell("onQueued", {});
     const place = pool.wait(host);
     this.#clock.begin(undefined);
@@ -127,8 +121,15 @@ class RequestRun {
     }
   }
 
-  #exchange(connection: Connection): Exchange {
+  /** Sends the next hop. */
+  exchange(connection: Connection): Exchange {
     const { loop, pool } = this.#session;
+    const { error } = this.#clock;
+    if (error !== undefined) {
+      // the time was up in the moment in which a place came, or a pause was over
+      pool.putBack(connection);
+      throw error;
+    }
     const { decompress, maxBodySize, body } = this.#plan;
     const trace = this.#trace;
     const { url, method, hasBody } = this.#hop;
@@ -153,8 +154,8 @@ class RequestRun {
 
   #headers(ofTheProxy: OutgoingHeaders | undefined): OutgoingHeaders {
     const { headers, url } = this.#hop;
-    const { cookies: jar, mayHaveCookies } = this.#session;
-    const cookies = mayHaveCookies ? jar?.getCookieStringSync(url.href) : undefined;
+    const { cookies: jar } = this.#session;
+    const cookies = this.#session.mayHaveCookies() ? jar?.getCookieStringSync(url.href) : undefined;
     if (!cookies && ofTheProxy === undefined) return headers;
     const all = { ...ofTheProxy, ...headers };
     if (cookies) all["cookie"] = headers["cookie"] === undefined ? cookies : `${String(headers["cookie"])}; ${cookies}`;
@@ -164,10 +165,20 @@ class RequestRun {
   #keepCookies({ headers }: ResponseHead): void {
     const cookies = headers["set-cookie"];
     if (cookies === undefined || this.#session.cookies === null) return;
-    this.#session.mayHaveCookies = true;
+    this.#session.gotCookies();
     for (const cookie of [cookies].flat()) {
       this.#session.cookies.setCookieSync(cookie, this.#hop.url.href, { ignoreError: true });
     }
+  }
+
+  /** How long to wait before the next hop or attempt, in milliseconds; `undefined` if this is the answer. */
+  delayAfterAnswer(exchange: Exchange, head: ResponseHead): number | undefined {
+    this.#keepCookies(head);
+    if (this.#follow(exchange, head)) return 0;
+    const delay = this.#delayAfterStatus(head);
+    if (delay === undefined) return undefined;
+    leave(exchange);
+    return this.#again(delay, undefined, head.status);
   }
 
   /** Whether it is a redirect that is followed. */
@@ -193,15 +204,15 @@ class RequestRun {
     return true;
   }
 
-  /** Goes on if it may be tried again; else throws the error. */
-  *#afterError(error: unknown, exchange: Exchange | undefined): Coroutine<void> {
+  /** How long to wait before it is tried again, in milliseconds. Throws the error if it is not. */
+  delayAfterError(error: unknown, exchange: Exchange | undefined): number {
     if (exchange === undefined || this.#clock.error !== undefined) throw error;
     if (exchange.reused && error instanceof ServerDisconnectedError && this.#mayRepeat(IDEMPOTENT)) {
       // the server has closed a connection that was kept alive: that is no failure of the request, once
       this.#session.pool.discardIdle(exchange.connection.host);
-      if (!this.#wasStale) {
+      if (!this.#wasStale && this.#plan.retries.stale) {
         this.#wasStale = true;
-        return;
+        return 0;
       }
     }
     const passing =
@@ -212,7 +223,7 @@ class RequestRun {
     if (!passing || this.#attempt >= retries.attempts || !this.#mayRepeat(retries.methods)) throw error;
     const delay = delayAfter(this.#attempt, retries);
     if (this.#outlasts(delay)) throw error;
-    yield* this.#pause(delay, error, undefined);
+    return this.#again(delay, error, undefined);
   }
 
   #delayAfterStatus({ status, headers }: ResponseHead): number | undefined {
@@ -233,13 +244,13 @@ class RequestRun {
     return this.#session.loop.time() + delay >= this.#clock.ends;
   }
 
-  *#pause(delay: number, error: unknown, status: number | undefined): Coroutine<void> {
+  #again(delay: number, error: unknown, status: number | undefined): number {
     this.#trace?.tell("onRetry", { attempt: this.#attempt, delay, error, status });
     this.#attempt++;
-    yield* sleep(delay);
+    return delay;
   }
 
-  #response(exchange: Exchange, head: ResponseHead): ClientResponse {
+  response(exchange: Exchange, head: ResponseHead): ClientResponse {
     const { url, method } = this.#hop;
     if (this.#trace?.has("onResponse")) {
       this.#trace.tell("onResponse", { url: url.href, status: head.status, headers: headersOf(head.headers) });

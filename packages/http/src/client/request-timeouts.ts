@@ -21,7 +21,7 @@ export interface RequestTimeouts {
   connect?: number | null | undefined;
   /** From when the connection stands until the headers of the answer are there; default none. */
   headers?: number | null | undefined;
-  /** How long the body may stand still while it is waited for; default none. */
+  /** How long the body may stand still while somebody waits for it; default none. */
   body?: number | null | undefined;
 }
 
@@ -73,8 +73,8 @@ export class RequestClock {
   readonly #loop: EventLoop;
   readonly #limits: TimeLimits;
   readonly #began: number;
-  // a request begins with a connection, which mostly stands already
-  #phase: Exclude<RequestPhase, "total"> | undefined = "connect";
+  /** Which part is going on; a request begins with a connection, which mostly stands already. */
+  phase: Exclude<RequestPhase, "total"> | undefined = "connect";
   #phaseEnds: number;
   #timer: TimerHandle | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -101,8 +101,8 @@ export class RequestClock {
 
   /** A part begins, and the one before is over; `undefined` is none. Each piece of a body begins its time anew. */
   begin(phase: Exclude<RequestPhase, "total"> | undefined): void {
-    if (this.#over || (phase === this.#phase && phase !== "body")) return;
-    this.#phase = phase;
+    if (this.#over || (phase === this.phase && phase !== "body")) return;
+    this.phase = phase;
     const limit = phase === undefined ? Number.POSITIVE_INFINITY : this.#limits[phase];
     this.#phaseEnds = limit === Number.POSITIVE_INFINITY ? limit : this.#loop.time() + limit;
     if (this.#phaseEnds < this.#timerAt) this.#setTimer();
@@ -127,7 +127,7 @@ export class RequestClock {
     this.#timer = undefined;
     const now = this.#loop.time();
     if (now >= this.ends) this.#expire(new TotalTimeoutError(this.#limits.total, this.url));
-    else if (this.#phase !== undefined && now >= this.#phaseEnds) this.#expire(this.#phaseError(this.#phase));
+    else if (this.phase !== undefined && now >= this.#phaseEnds) this.#expire(this.#phaseError(this.phase));
     else this.#setTimer();
   };
 
@@ -144,7 +144,7 @@ export class RequestClock {
       this.error = error;
       this.stop();
     } else {
-      this.#phase = undefined;
+      this.phase = undefined;
       this.#phaseEnds = Number.POSITIVE_INFINITY;
       this.#setTimer();
     }

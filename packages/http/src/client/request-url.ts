@@ -15,7 +15,8 @@ export class RequestUrls {
   /** The credentials that the base had in it, as a header has them. */
   readonly authorization: string | undefined;
   readonly #base: string | undefined;
-  // scheme, credentials and host of the base: what begins with one slash goes behind it
+  readonly #origin: string | undefined;
+  // scheme and host of the base: what begins with one slash goes behind it
   readonly #root: string = "";
 
   /** @throws a TypeError if the base is no URL for HTTP */
@@ -25,7 +26,13 @@ export class RequestUrls {
     this.authorization = takeCredentials(url);
     if (url.search === "") url.search = ""; // takes away a "?" that nothing follows
     this.#base = url.href;
+    this.#origin = url.origin;
     this.#root = url.href.slice(0, url.href.length - (url.pathname + url.search).length);
+  }
+
+  /** Whether a URL leads to the origin of the base; without one, every URL does. */
+  isOfTheBase(url: URL): boolean {
+    return this.#origin === undefined || url.origin === this.#origin;
   }
 
   /**

@@ -9,7 +9,9 @@ const HIGH_WATER = 64 * 1024;
 const MOST_AS_A_WHOLE = 128 * 1024 * 1024;
 
 /** @internal What brings a body. */
-export interface BodySource extends FlowControl {
+export interface BodySource extends Required<FlowControl> {
+  /** Nobody waits any more, as something has come. */
+  dataArrived(): void;
   /** Ends it: who reads gets the error. */
   abort(error: unknown): void;
 }
@@ -62,7 +64,7 @@ export class ResponseBody {
   /**
    * All of it. Can be asked for again.
    *
-   * *If cancelled*, what has come is kept.
+   * *If cancelled*, what brings it is told to end.
    */
   *whole(): Coroutine<Uint8Array> {
     if (this.#reader !== undefined) throw alreadyRead("piece by piece");
@@ -74,7 +76,11 @@ export class ResponseBody {
       const collecting = (this.#collecting = this.#loop.createFuture<void>());
       try {
         this.#resume();
+        this.#source.waitForData();
         yield* collecting;
+      } catch (error) {
+        this.#source.abort(error);
+        throw error;
       } finally {
         this.#collecting = undefined;
       }
@@ -88,6 +94,7 @@ export class ResponseBody {
       this.#tooLarge();
     } else if (this.#reader !== undefined) {
       this.#reader.feedData(piece);
+      this.#source.dataArrived();
     } else {
       this.#pieces.push(piece);
       if (this.#collecting !== undefined || this.#paused || this.#size <= HIGH_WATER) return;

@@ -20,6 +20,11 @@ export interface RetryPolicy {
   methods?: readonly string[];
   /** Which answers are no final ones; default 408, 429, 500, 502, 503 and 504. */
   statuses?: readonly number[];
+  /**
+   * Whether an idempotent request over a kept-alive connection that turns out to be closed is sent again at once, and that counts for
+   * no attempt; default true, without a policy, too.
+   */
+  stale?: boolean;
 }
 
 /** @internal */
@@ -31,6 +36,7 @@ export interface Retries {
   readonly jitter: number;
   readonly methods: ReadonlySet<string>;
   readonly statuses: ReadonlySet<number>;
+  readonly stale: boolean;
 }
 
 /** @internal RFC 9110, 9.2.2. */
@@ -44,6 +50,7 @@ const DEFAULTS: Retries = {
   jitter: 0.5,
   methods: IDEMPOTENT,
   statuses: new Set([408, 429, 500, 502, 503, 504]),
+  stale: true,
 };
 
 const NEVER: Retries = { ...DEFAULTS, attempts: 1 };
@@ -55,7 +62,7 @@ export function retriesOf(given: number | RetryPolicy | undefined, base = NEVER)
   if (typeof policy !== "object" || policy === null) {
     throw invalidArgument("RETRY", `retry takes a number of attempts, or a policy: { retry: { attempts: 3 } }`);
   }
-  const { attempts, delay, factor, maxDelay, jitter, methods, statuses } = { ...DEFAULTS, ...policy };
+  const { attempts, delay, factor, maxDelay, jitter, methods, statuses, stale } = { ...DEFAULTS, ...policy };
   if (!(Number.isInteger(attempts) && attempts >= 1) && attempts !== Number.POSITIVE_INFINITY) {
     throw invalidArgument("RETRY", `retry.attempts counts the first one, too: at least 1, not ${String(attempts)}`);
   }
@@ -75,6 +82,7 @@ export function retriesOf(given: number | RetryPolicy | undefined, base = NEVER)
     jitter,
     methods: new Set([...methods].map((method) => method.toUpperCase())),
     statuses: new Set(statuses),
+    stale,
   };
 }
 
@@ -84,7 +92,8 @@ export function delayAfter(
   { delay, factor, maxDelay, jitter }: Retries,
   random = Math.random,
 ): number {
-  const full = Math.min(delay * factor ** (attempt - 1), maxDelay);
+  const grown = factor ** Math.min(attempt - 1, 1000);
+  const full = Math.min(delay * Math.min(grown, Number.MAX_VALUE), maxDelay);
   return full * (1 - jitter * random());
 }
 

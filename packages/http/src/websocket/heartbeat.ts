@@ -11,11 +11,16 @@ export interface Beating {
   lost(error: TimeoutError): void;
 }
 
+// In milliseconds.
+const MOMENT = 10;
+
 /**
  * @internal Finds out whether the peer is still there.
  *
  *   ──interval──> ping ──interval / 2──> a sign of life? ──interval / 2──> ping …
- *                                         └─ none ──> lost
+ *                                         └─ none ──a moment──> still none? ──> lost
+ *
+ * The moment is for a loop that was held up: what has come meanwhile is read after its timers.
  */
 export class Heartbeat {
   readonly #loop: EventLoop;
@@ -43,12 +48,18 @@ export class Heartbeat {
   };
 
   readonly #check = (): void => {
-    const connection = this.#connection;
-    if (connection.signsOfLife === this.#signs && !connection.deaf) {
-      const waited = this.#interval / 2;
-      connection.lost(new TimeoutError(`the peer has gone: it has answered no ping within ${waited} ms`));
-      return;
-    }
-    this.#timer = this.#loop.callLater(this.#interval / 2, this.#beat);
+    const [next, after] = this.#isSilent ? [this.#judge, MOMENT] : [this.#beat, this.#interval / 2];
+    this.#timer = this.#loop.callLater(after, next);
   };
+
+  readonly #judge = (): void => {
+    if (this.#isSilent) {
+      const text = `the peer has gone: it has answered no ping within ${this.#interval / 2} ms`;
+      this.#connection.lost(new TimeoutError(text));
+    } else this.#timer = this.#loop.callLater(this.#interval / 2, this.#beat);
+  };
+
+  get #isSilent(): boolean {
+    return this.#connection.signsOfLife === this.#signs && !this.#connection.deaf;
+  }
 }

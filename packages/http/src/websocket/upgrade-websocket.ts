@@ -69,12 +69,7 @@ export function upgradeWebSocket(
   handler: WebSocketHandler,
   options: UpgradeWebSocketOptions = {},
 ): Response {
-  if (typeof handler !== "function") {
-    throw invalidArgument(
-      "HANDLER",
-      "upgradeWebSocket(request, handler) takes a coroutine function: function* (socket) { … }",
-    );
-  }
+  if (typeof handler !== "function") throw noHandler(typeof handler);
   const { protocols = [], origins } = options;
   checkProtocols(protocols);
   const settings = webSocketSettings(options);
@@ -140,7 +135,8 @@ class WebSocketResponse extends UpgradeResponse {
     try {
       const made = handler(connection);
       if (isCoroutine(made)) yield* made;
-      else yield* until(made);
+      else if (typeof (made as Partial<PromiseLike<unknown>> | undefined)?.then === "function") yield* until(made);
+      else throw noHandler("a function that returns neither a coroutine nor a promise");
     } catch (error) {
       if (!isCancelled(error) && !tellsItsEnd(error, connection)) {
         const message = "Unhandled exception in the handler of a WebSocket";
@@ -183,6 +179,13 @@ function headerLines(list: HeaderList): string[] {
     if (!RESERVED.test(name) && !OF_A_BODY.test(name)) lines.push(`${name}: ${list[i + 1]}`);
   }
   return lines;
+}
+
+function noHandler(got: string): TypeError {
+  return invalidArgument(
+    "HANDLER",
+    `upgradeWebSocket(request, handler) takes a coroutine function, function* (socket) { … }, not ${got}`,
+  );
 }
 
 function* closed(socket: Duplex): Coroutine<void> {

@@ -33,7 +33,7 @@ const MESSAGE_COST = 64;
 const MAX_PING = 125;
 
 /**
- * A WebSocket that is open: what a client gets of `connectWebSocket`, and a server's handler of `upgradeWebSocket`.
+ * A WebSocket that is open: what a client gets of `session.wsConnect`, and a server's handler of `upgradeWebSocket`.
  *
  * One task may receive while others send. Iterated by `forEach`, `iterate` or `for await`, it gives the messages, and ends when
  * the peer closes it, with whatever code; where the connection breaks off it throws. Leaving the iteration does not close it.
@@ -84,7 +84,6 @@ export class WebSocketConnection {
   readonly #end = new Event();
   #ending: Ending | undefined;
   #whenClosed: (() => void) | undefined;
-  readonly #thrown = new WeakSet<object>();
   // the first error of the socket or of what came over it
   #cause: Error | undefined;
 
@@ -146,13 +145,7 @@ export class WebSocketConnection {
    * @see https://docs.aiohttp.org/en/stable/client_reference.html#aiohttp.ClientWebSocketResponse.send_str
    */
   send(data: WebSocketMessage): Coroutine<void> {
-    if (typeof data !== "string" && !(data instanceof Uint8Array)) {
-      const got = data === null ? "null" : typeof data === "object" ? "an object" : typeof data;
-      throw invalidArgument(
-        "WEBSOCKET_MESSAGE",
-        `send(data) takes a string or a Uint8Array, not ${got}; of an object send JSON: sendJson(it)`,
-      );
-    }
+    checkMessage(data, "send");
     return this.#send(data);
   }
 
@@ -230,6 +223,7 @@ export class WebSocketConnection {
    * yield* within(timeout(5_000), () => socket.ping());
    */
   ping(data?: WebSocketMessage): Coroutine<void> {
+    if (data !== undefined) checkMessage(data, "ping");
     const payload = Buffer.from(data ?? `corio ${++this.#pingCount}`);
     if (payload.length > MAX_PING) {
       throw invalidArgument("WEBSOCKET_MESSAGE", `ping(data) takes up to ${MAX_PING} bytes, not ${payload.length}`);
@@ -316,7 +310,7 @@ export class WebSocketConnection {
 
   /** @internal Whether an error tells the end of this very connection. */
   _hasThrown(error: object): boolean {
-    return this.#thrown.has(error);
+    return thrownBy.get(error) === this;
   }
 
   /** @internal Calls `callback` when it is closed; one is kept. */
@@ -409,7 +403,7 @@ export class WebSocketConnection {
     this._watch?.told();
     const { code, reason, cause } = this.#ending as Ending;
     const error = new WebSocketClosedError(code, reason, cause === undefined ? undefined : { cause });
-    this.#thrown.add(error);
+    thrownBy.set(error, this);
     return error;
   }
 
@@ -433,6 +427,8 @@ export class WebSocketConnection {
     };
   }
 }
+
+const thrownBy = new WeakMap<object, WebSocketConnection>();
 
 /** @internal Who is told what becomes of a connection. */
 export interface ConnectionWatch {
@@ -478,6 +474,15 @@ class MessageCursor implements ClosableCursor<WebSocketMessage> {
   }
 
   *close(): Coroutine<void> {}
+}
+
+function checkMessage(data: unknown, method: string): void {
+  if (typeof data === "string" || data instanceof Uint8Array) return;
+  const got = data === null ? "null" : typeof data === "object" ? "an object" : typeof data;
+  throw invalidArgument(
+    "WEBSOCKET_MESSAGE",
+    `${method}(data) takes a string or a Uint8Array, not ${got}; of an object send JSON: sendJson(it)`,
+  );
 }
 
 function wake(waiter: Future<void> | undefined): void {

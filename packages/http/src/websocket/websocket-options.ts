@@ -10,7 +10,8 @@ export interface WebSocketOptions {
   /**
    * Sends a ping every so many milliseconds, and ends the connection if the peer shows no sign of life within half of that;
    * default `null`, none. It finds peers that have gone without a word, and keeps proxies from closing what seems idle. While
-   * nobody receives and messages pile up, nothing is read, and so nobody is found to have gone.
+   * nobody receives and messages pile up, nothing is read, and so nobody is found to have gone; a ping waits behind what is
+   * sent before it, so give a peer time enough for your largest messages.
    */
   heartbeat?: number | null | undefined;
   /** How long the closing handshake may take, in milliseconds, before the connection is cut; default 10,000. */
@@ -33,8 +34,8 @@ const DEFAULTS: WebSocketSettings = {
   compress: false,
 };
 
-// What a timer of the host can take.
-const LONGEST = 2 ** 31 - 1;
+// What a timer of the host can take, and what `ws` can count.
+const MOST = 2 ** 31 - 1;
 
 /** @internal The options, checked, with the defaults. */
 export function webSocketSettings(options: WebSocketOptions): WebSocketSettings {
@@ -45,10 +46,12 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     closeTimeout: closeTimeout ?? DEFAULTS.closeTimeout,
     compress: compress ?? DEFAULTS.compress,
   };
-  checkNumber(settings.maxMessageSize, "maxMessageSize is in bytes, more than 0, or Infinity");
+  if (settings.maxMessageSize !== Number.POSITIVE_INFINITY) {
+    checkNumber(settings.maxMessageSize, "maxMessageSize is in bytes, from 1 to 2 GiB, or Infinity", MOST);
+  }
   if (settings.heartbeat !== null)
     checkNumber(settings.heartbeat, "heartbeat is in milliseconds, more than 0, or null");
-  checkNumber(settings.closeTimeout, "closeTimeout is in milliseconds, more than 0", LONGEST);
+  checkNumber(settings.closeTimeout, "closeTimeout is in milliseconds, more than 0", MOST);
   if (typeof settings.compress !== "boolean") {
     throw invalidArgument("WEBSOCKET_OPTION", `compress is true or false, not ${String(compress)}`);
   }

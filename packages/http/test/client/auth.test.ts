@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type Auth, authorizationOf, takeCredentials } from "../../src/client/auth.js";
+import type { Auth } from "../../src/client/auth.js";
+import { authorizationOf, takeCredentials } from "./client-parts.js";
 
 describe("basic auth", () => {
   test("is the base64 of name and password", () => {

@@ -2,7 +2,7 @@ import { createHook } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
-import { acceptEncoding, type Decoder, decoderFor } from "../../src/client/decoder.js";
+import { acceptEncoding, type Decoder, decoderFor } from "./client-parts.js";
 
 // what zlib has in memory and has not given back
 const open = new Set<object>();
@@ -22,7 +22,7 @@ createHook({
 afterEach(async () => {
   // one that is at work is closed when that is done
   for (let i = 0; i < 1_000 && open.size > 0; i++) await new Promise(setImmediate);
-  expect(open.size, "zlib streams that are left open").toBe(0);
+  if (open.size > 0) throw new Error(`${open.size} streams of zlib are left open`);
 });
 
 // Node 22 has it, and does not notice when it breaks off
@@ -43,7 +43,7 @@ const names = Object.keys(encoders);
 const TEXT = Buffer.from("hello, world! ".repeat(100));
 
 function encode(names: string, data: Uint8Array): Buffer {
-  let encoded = Buffer.from(data);
+  let encoded: Buffer = Buffer.from(data);
   for (const name of names.split(",")) encoded = encoders[name.trim().toLowerCase()]?.(encoded) ?? encoded;
   return encoded;
 }
@@ -186,9 +186,12 @@ describe("a decoder", () => {
     expect(await failure("gzip, br", zlib.brotliCompressSync(inner))).toMatch(/behind the end/);
   });
 
-  test.each(["gzip", "deflate", "br"])("gives what there is of %s before the end has come", async (encoding) => {
-    const encoder = { gzip: zlib.createGzip, deflate: zlib.createDeflate, br: zlib.createBrotliCompress }[encoding]?.();
-    if (encoder === undefined) throw new Error("no encoder");
+  test.each([
+    ["gzip", () => zlib.createGzip()],
+    ["deflate", () => zlib.createDeflate()],
+    ["br", () => zlib.createBrotliCompress()],
+  ])("gives what there is of %s before the end has come", async (encoding, createEncoder) => {
+    const encoder = createEncoder();
     const heard = new Heard(encoding);
     encoder.on("data", (chunk: Uint8Array) => void heard.decoder.write(chunk));
     for (const part of ["one", "two", "three"]) {

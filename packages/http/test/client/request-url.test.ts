@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type QueryParams, RequestUrls } from "../../src/client/request-url.js";
+import type { QueryParams } from "../../src/client/request-url.js";
+import { RequestUrls } from "./client-parts.js";
 
 const resolve = (url: unknown, base?: string, params?: unknown): string =>
   new RequestUrls(base).resolve(url as string, params as QueryParams).href;
@@ -73,9 +74,19 @@ describe("the URL of a request", () => {
         continue;
       }
       expected.hash = "";
+      expected.username = expected.password = "";
       expect(resolve(url, base), JSON.stringify(url)).toBe(expected.href);
       expect(resolve(expected, base)).toBe(expected.href);
     }
+  });
+
+  test("has not the credentials of the base, which are for a header", () => {
+    const urls = new RequestUrls("https://user:pass@example.com/v1/");
+    expect(urls.authorization).toBe(`Basic ${btoa("user:pass")}`);
+    expect(urls.resolve("users").href).toBe("https://example.com/v1/users");
+    expect(urls.resolve("/users").href).toBe("https://example.com/users");
+    expect(new RequestUrls("https://example.com").authorization).toBeUndefined();
+    expect(new RequestUrls().authorization).toBeUndefined();
   });
 
   test("has no fragment, which is not for servers", () => {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { RawConnection } from "./raw-connection.js";
 
@@ -56,6 +56,9 @@ export async function startRawServer(script: Script, { tls }: RawServerOptions =
   const options = { allowHalfOpen: true, noDelay: true };
   const server: Server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
   server.on(tls ? "secureConnection" : "connection", (socket) => void play(new RawConnection(socket)));
+  // those as well that do not come as far as a connection over TLS
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => void sockets.add(socket.once("close", () => sockets.delete(socket))));
   server.listen({ port: 0, host: "127.0.0.1", backlog: 4_096 });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -68,6 +71,7 @@ export async function startRawServer(script: Script, { tls }: RawServerOptions =
     async stop() {
       const closed = once(server, "close");
       server.close();
+      for (const socket of sockets) socket.destroy();
       await Promise.all(open().map((connection) => connection.close()));
       await closed;
       if (errors.length > 0) throw errors[0];

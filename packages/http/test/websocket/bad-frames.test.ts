@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { test } from "@corio/testing/vitest";
 import { attempt, type Coroutine, createTask, forEach, within } from "corio";
 import { describe, expect } from "vitest";
@@ -13,9 +14,11 @@ import {
   CONTINUATION,
   frame,
   type FrameOptions,
+  handshake,
   PING,
   TEXT,
 } from "./raw-peer.js";
+import { UpgradingServer } from "./upgrading-server.js";
 
 const it = test.with({ time: "real" });
 
@@ -66,6 +69,24 @@ describe("a client closes the connection when the server sends", () => {
         const sent = createTask(allOf(server.sockets[0]!));
         yield* expectBroken(socket, code);
         expect(closeCodeIn(yield* sent)).toBe(code);
+      });
+    });
+  }
+});
+
+describe("a server closes the connection when the client sends", () => {
+  const all: typeof wrong = [...wrong, ["a frame that is not masked", 1002, ["x", { masked: false }]]];
+  for (const [what, code, ...pieces] of all) {
+    it(what, function* () {
+      const server = UpgradingServer.of((socket) => expectBroken(socket, code));
+      yield* within(server, function* () {
+        const client = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+        const received = createTask(allOf(client));
+        client.write(handshake());
+        client.write(frame("before", { masked: true }));
+        client.end(Buffer.concat(pieces.map(([payload, options]) => frame(payload, { masked: true, ...options }))));
+        expect(closeCodeIn(yield* received)).toBe(code);
+        yield* yield* server.task();
       });
     });
   }

@@ -5,7 +5,18 @@ import type { IncomingMessage } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { test } from "@corio/testing/vitest";
-import { attempt, type Coroutine, createTask, isCancelled, sleep, TimeoutError, timeout, until, within } from "corio";
+import {
+  attempt,
+  CorioError,
+  type Coroutine,
+  createTask,
+  isCancelled,
+  sleep,
+  TimeoutError,
+  timeout,
+  until,
+  within,
+} from "corio";
 import { describe, expect } from "vitest";
 import { WebSocketServer } from "ws";
 import { useCertificates } from "../../../node/test/support/certificates.js";
@@ -86,6 +97,7 @@ describe("the options", () => {
       [{ heartbeat: "1" }, "heartbeat"],
       [{ maxMessageSize: 0 }, "maxMessageSize"],
       [{ maxMessageSize: Number.NaN }, "maxMessageSize"],
+      [{ maxMessageSize: 2 ** 31 }, "maxMessageSize"],
       [{ closeTimeout: 2 ** 31 }, "closeTimeout"],
       [{ compress: {} }, "compress"],
       [{ headers: { "x y": "z" } }, "x y"],
@@ -264,7 +276,7 @@ describe("the connection", () => {
   });
 
   it("fails with the connector's own errors as they are", function* () {
-    const mine = new ConnectTimeoutError(5, "ws://example.com/");
+    const mine = new CorioError("ERR_TEST", "mine");
     const failing: OpenSocket = (_target, callback) => {
       callback(mine);
       return { destroy() {} };
@@ -299,7 +311,7 @@ describe("the connection", () => {
         let socket: Socket | undefined;
         const connecting: OpenSocket = ({ hostname, port }, callback) => {
           socket = connect({ host: hostname, port });
-          socket.once("connect", () => (handOver = () => callback(null, socket as Socket)));
+          socket.once("connect", () => (handOver = () => callback(null, socket)));
           return { destroy() {} };
         };
         const task = createTask(connectTo(server, { openSocket: connecting }));

@@ -7,8 +7,8 @@ import {
   type Server as NetServer,
   type Socket,
 } from "node:net";
-import { type Coroutine, until } from "corio";
-import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
+import { type Coroutine, Queue, until } from "corio";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { WebSocketConnection } from "../../src/websocket/websocket-connection.js";
 import { connectWebSocket, type OpenSocket, type WebSocketRequest } from "./internals.js";
 
@@ -44,6 +44,7 @@ export class WsServer {
       this.sockets.push(socket);
       this.requests.push(request);
       socket.on("error", () => {});
+      notesOf(socket);
       onConnection(socket);
     });
   }
@@ -112,16 +113,35 @@ export class BareServer {
   }
 }
 
+/** What has come to a peer's WebSocket since `notesOf` was first called for it. */
+interface Notes {
+  readonly messages: Queue<string>;
+  readonly closing: Promise<{ code: number; reason: string }>;
+}
+
+const notes = new WeakMap<WebSocket, Notes>();
+
+/** Notes from now on what comes to a peer's WebSocket, for those who wait for it later. */
+export function notesOf(socket: WebSocket): Notes {
+  const before = notes.get(socket);
+  if (before !== undefined) return before;
+  const messages = new Queue<string>();
+  socket.on("message", (data: Buffer) => messages.putNowait(data.toString()));
+  const closing = new Promise<{ code: number; reason: string }>((resolve) =>
+    socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() })),
+  );
+  notes.set(socket, { messages, closing });
+  return { messages, closing };
+}
+
 /** Waits until a peer's WebSocket is closed, and gives what it was told. */
 export function* closingOf(socket: WebSocket): Coroutine<{ code: number; reason: string }> {
-  const [code, reason] = (yield* until(once(socket, "close"))) as [number, Buffer];
-  return { code, reason: reason.toString() };
+  return yield* until(notesOf(socket).closing);
 }
 
 /** Waits for the next message of a peer's WebSocket. */
-export function* messageOf(socket: WebSocket): Coroutine<string> {
-  const [data] = (yield* until(once(socket, "message"))) as [Buffer];
-  return data.toString();
+export function messageOf(socket: WebSocket): Coroutine<string> {
+  return notesOf(socket).messages.get();
 }
 
 /** Waits until a condition holds, looking at it turn by turn of the host. */

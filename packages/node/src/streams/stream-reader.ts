@@ -264,6 +264,7 @@ export class StreamReader {
     if (this.#error !== undefined) throw this.#error;
     if (this.#waiter !== undefined && !this.#waiter.done) throw alreadyWaiting(method);
     if (this.#paused) this.#resume();
+    this.#source?.waitForData?.();
     return (this.#waiter = this.#loop.createFuture<void>());
   }
 
@@ -289,6 +290,8 @@ export class StreamReader {
 export interface FlowControl {
   pauseReading(): void;
   resumeReading(): void;
+  /** Told when somebody begins to wait for more, for those who limit the time that this may take. */
+  waitForData?(): void;
 }
 
 /** What `new StreamReader()` takes. */
