@@ -12,6 +12,7 @@ export function openSession({ concurrency, timeout }: Options): ClientSession {
     limit: concurrency,
     timeout: { total: timeout, connect: null },
     redirects: 5,
+    retry: { attempts: 1, stale: false }, // `fetchRow` tries again, and counts
     headers: { "user-agent": "corio-fetch-many" },
     cookieJar: null,
     decompress: false, // rows have the size of what was sent
@@ -35,7 +36,7 @@ export function* fetchRow(session: ClientSession, target: Target, options: Optio
     return page;
   }
 
-  // Not the session's own `retry`: its time limit is one for all attempts, and it leaves a body that breaks off to us.
+  // The session's own `retry` has one time limit for all attempts, and is done when the body begins.
   const fetched = yield* attempt(() =>
     retry(fetchOnce, {
       attempts: options.retries + 1,

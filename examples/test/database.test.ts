@@ -1,28 +1,18 @@
-import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { type Coroutine, createTask, Event, Future, sleep, wait, within } from "corio";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Database } from "../database/database.js";
 import { withPostgres } from "../database/postgres.js";
 import { main } from "../database.js";
+import { missingPostgres } from "./missing-postgres.js";
 import { realRun } from "./real-run.js";
-
-const ensure = fileURLToPath(new URL("../database/ensure-postgresql.mjs", import.meta.url));
 
 /** Why there is no PostgreSQL. */
 let missing = "";
 
 beforeAll(async () => {
-  try {
-    await promisify(execFile)(process.execPath, [ensure]);
-  } catch (error) {
-    // where CI is set nothing is skipped
-    if (process.env["CI"]) throw error;
-    missing = (error as { stderr: string }).stderr;
-  }
+  missing = await missingPostgres();
 }, 600_000);
 
 describe("database", () => {

@@ -163,15 +163,8 @@ describe("fetch-many over a whole site", () => {
   });
 
   it("asks for a page as often as its row says, and not again for what cannot pass", () => {
-    for (const row of rows.filter((row) => !["redirect loop", "reset"].includes(kindOf(row.line)))) {
+    for (const row of rows.filter((row) => kindOf(row.line) !== "redirect loop")) {
       expect(site.requestsFor(row.line), row.url).toBe(row.attempts);
-    }
-  });
-
-  it("asks a page that is reset once more if the connection had been kept alive: the site may have closed it before", () => {
-    for (const row of rows.filter((row) => kindOf(row.line) === "reset")) {
-      expect(site.requestsFor(row.line), row.url).toBeGreaterThanOrEqual(row.attempts);
-      expect(site.requestsFor(row.line), row.url).toBeLessThanOrEqual(2 * row.attempts);
     }
   });
 
@@ -274,16 +267,14 @@ describe("fetch-many", () => {
   });
 
   it.each([
-    ["ftp://127.0.0.1/", /^redirected to ftp:.*, which is not for HTTP$/],
-    ["http://[", /^redirected to "http:\/\/\[", which is no URL$/],
-  ])("does not follow a redirect to %s", async (location, words) => {
+    ["ftp://127.0.0.1/", "redirected to ftp://127.0.0.1/, which is not for HTTP"],
+    ["http://[", 'redirected to "http://[", which is no URL'],
+  ])("does not follow a redirect to %s", async (location, error) => {
     const server = createServer((_, response) => response.writeHead(302, { location }).end()).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     await fetchList([`http://127.0.0.1:${(server.address() as AddressInfo).port}/`]);
     server.close();
-    expect(rowsIn(output)).toMatchObject([
-      { outcome: "bad redirect", error: expect.stringMatching(words), attempts: 1 },
-    ]);
+    expect(rowsIn(output)).toMatchObject([{ outcome: "bad redirect", error, attempts: 1 }]);
   });
 
   it("fetches a URL that stands in the list twice, twice", async () => {

@@ -17,6 +17,8 @@ const programs: [string, RegExp][] = [
   ["to-thread", /^the thread knows$/],
   ["subprocess", /^cancelled: true$/],
   ["server", /^connections left open: 0$/],
+  ["fetch-urls", /^8 URLs, 1 without an answer, in \d+\.\d s$/],
+  ["http-server", /^connections left open: 0$/],
 ];
 
 describe("corio run", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import * as cpuBound from "../programs/cpu-bound.js";
+import * as fetchUrls from "../programs/fetch-urls.js";
 import * as subprocess from "../programs/subprocess.js";
 import * as toThread from "../programs/to-thread.js";
 import { realRun } from "./real-run.js";
@@ -48,5 +49,25 @@ describe("subprocess", () => {
       ],
       reports: [],
     });
+  });
+});
+
+describe("fetch-urls", () => {
+  it("prints what comes of each URL as it ends, with one that fails among them; the slowest sets the total", async () => {
+    const { output, reports } = await realRun(() => fetchUrls.main(["300"]));
+    const total = output.at(-1);
+    expect(output.slice(0, 7).toSorted()).toEqual([
+      "/: 200, 11 characters",
+      "/: 200, 11 characters",
+      "/about: 200, 16 characters",
+      "/missing: 404, 9 characters",
+      "/news: 200, 15 characters",
+      "/news: 200, 15 characters",
+      "http://127.0.0.1:1/: cannot connect to http://127.0.0.1:1/: connect ECONNREFUSED 127.0.0.1:1",
+    ]);
+    expect(output[7]).toBe("/slow/300: 200, 20 characters");
+    expect(total).toMatch(/^8 URLs, 1 without an answer, in \d+\.\d s$/);
+    expect(Number(total?.match(/[\d.]+(?= s$)/)?.[0])).toBeGreaterThanOrEqual(0.3);
+    expect(reports).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const corio = fileURLToPath(new URL("../../packages/cli/dist/bin.js", import.meta.url));
 
-/** A program that `corio run` runs in a process of its own. */
+/** A program that `corio run` runs in a process of its own. Leaving its block ends it at once, if it is still there. */
 export class StartedProgram {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -32,6 +32,10 @@ export class StartedProgram {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
   }
 
   /** Waits for its end. `output` has all lines, those that were read before included. */

@@ -21,6 +21,11 @@ export type { EventSourceOptions } from "./client/event-source.js";
 export type { ServerSentEvent } from "./events/server-sent-events.js";
 // WebSocket
 export { WebSocketConnection, type WebSocketMessage } from "./websocket/websocket-connection.js";
+export {
+  upgradeWebSocket,
+  type UpgradeWebSocketOptions,
+  type WebSocketHandler,
+} from "./websocket/upgrade-websocket.js";
 export type { WebSocketConnectOptions } from "./websocket/connect-websocket.js";
 export type { WebSocketOptions } from "./websocket/websocket-options.js";
 // errors

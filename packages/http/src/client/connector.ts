@@ -151,7 +151,7 @@ class SocketOpening implements Opening {
   }
 
   #destroyParts(): void {
-    // the innermost last: TLS goes down before what it stands on
+    // TLS goes down before what it stands on
     for (const part of [...this.#parts].toReversed()) part.destroy();
     this.#parts.clear();
   }
@@ -188,12 +188,6 @@ class Dialler {
   open(opening: SocketOpening, target: Target, allowH2: boolean, over: Socket | undefined, callback: OnSocket): void {
     const secure = target.protocol === "https:";
     const hostname = target.hostname.startsWith("[") ? target.hostname.slice(1, -1) : target.hostname;
-    let settled = false;
-    const settle: OnSocket = (error, connected) => {
-      if (settled) return;
-      settled = true;
-      callback(error, connected);
-    };
     let socket: Socket;
     try {
       socket = this.#connectFor(secure, allowH2)(
@@ -205,16 +199,14 @@ class Dialler {
           ...(this.#localAddress === undefined ? {} : { localAddress: this.#localAddress }),
           ...(over === undefined ? {} : { httpSocket: over }),
         },
-        (error, connected) => settle(error, connected ?? undefined),
+        (error, connected) => callback(error, connected ?? undefined),
       ) as unknown as Socket;
     } catch (error) {
       // such as a local address that is none: Node throws it at the call
-      process.nextTick(settle, error);
+      process.nextTick(callback, error);
       return;
     }
     opening.hold(socket);
-    // some ends have no error: a tunnel that closes while TLS is being agreed upon
-    socket.once("close", () => settle(new Error("the connection was closed before it was established")));
   }
 
   #connectFor(secure: boolean, allowH2: boolean): Connect {

@@ -61,7 +61,7 @@ test("lets a loop that was held up read first what has come meanwhile", function
   const connection = new Connection();
   connection.answersAfter = 51;
   const heartbeat = beat(connection);
-  yield* sleep(1_000);
+  yield* sleep(500);
   expect(connection.error).toBeUndefined();
   heartbeat.stop();
 });
