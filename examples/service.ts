@@ -63,7 +63,7 @@ function* answerRequests(parts: Parts, { port, handlerTimeout, notice }: Setting
   yield* within(server, function* () {
     console.log(`listening on ${server.url}`);
     try {
-      yield* server.serveForever();
+      yield* server.waitClosed(); // for ever: it is open as long as this block lasts
     } finally {
       parts.health.stopping = true;
       yield* sleep(notice);

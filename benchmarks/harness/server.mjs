@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
  * @typedef {{ key: string, cert: string }} Certificate in PEM
  * @typedef {() => number | Promise<number>} Connections how many are open
  * @typedef {object} Control what a server tells of itself
- * @property {(address: { port: number } | string | null | undefined, connections?: Connections) => void} listening
+ * @property {(address: { port?: number | undefined } | string | null | undefined, connections?: Connections) => void} listening
  * @property {() => void} connected the connection whose lines are counted has come
  * @property {(lines: number, bytes: number) => void} ended it has ended
  */

@@ -1,6 +1,8 @@
+import { HttpError } from "@corio/http";
 import { handler } from "@corio/http/hono";
-import { attempt, type Coroutine, type Queue, until } from "corio";
+import { type Coroutine, type Queue, until } from "corio";
 import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Health } from "./health.js";
 import type { Order, Orders } from "./orders.js";
 
@@ -19,9 +21,6 @@ export function makeApp({ orders, unconfirmed, health }: Parts): Hono {
       "/orders",
       handler(function* (c) {
         const { customer, item } = yield* orderIn(c);
-        if (typeof customer !== "string" || typeof item !== "string") {
-          return c.json({ error: 'an order is { "customer": "ada@example.com", "item": "a book" }' }, 400);
-        }
         const order = yield* orders.add(customer, item);
         yield* unconfirmed.put(order); // when mails go out more slowly than orders come, this waits
         return c.json(order, 202, { location: `/orders/${order.id}` });
@@ -31,7 +30,8 @@ export function makeApp({ orders, unconfirmed, health }: Parts): Hono {
       "/orders/:id{[0-9]{1,9}}",
       handler(function* (c) {
         const order = yield* orders.find(Number(c.req.param("id")));
-        return order === undefined ? c.json({ error: "there is no such order" }, 404) : c.json(order);
+        if (order === undefined) throw new HttpError(404, "there is no such order");
+        return c.json(order);
       }),
     )
     .get(
@@ -40,10 +40,22 @@ export function makeApp({ orders, unconfirmed, health }: Parts): Hono {
         const trouble = yield* health.trouble();
         return trouble === undefined ? c.json({ status: "ok" }) : c.json({ status: trouble }, 503);
       }),
-    );
+    )
+    .onError((error, c) => {
+      if (error instanceof HttpError) return c.json({ error: error.message }, error.status as ContentfulStatusCode);
+      throw error; // `serve` reports it, and answers with 500
+    });
 }
 
-function* orderIn(c: Context): Coroutine<{ customer?: unknown; item?: unknown }> {
-  const body = yield* attempt(until(c.req.json<unknown>()));
-  return body.ok && typeof body.value === "object" ? { ...body.value } : {};
+/** What the body of a request orders. */
+function* orderIn(c: Context): Coroutine<Pick<Order, "customer" | "item">> {
+  let body: unknown;
+  try {
+    body = yield* until(c.req.json());
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const { customer, item } = Object(body) as Record<string, unknown>;
+  if (typeof customer === "string" && typeof item === "string") return { customer, item };
+  throw new HttpError(400, 'an order is { "customer": "ada@example.com", "item": "a book" }');
 }

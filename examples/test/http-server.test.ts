@@ -32,11 +32,11 @@ describe("http-server", () => {
     const [, url] = /^listening on (.*)$/.exec(await program.line()) ?? [];
     const keepAlive = new Agent({ keepAlive: true });
     const idle = await asked(`${url}/idle`, keepAlive);
-    expect(await text(idle)).toBe("idle is answered");
     const idleClosed = once(idle.socket, "close");
+    expect(await text(idle)).toBe("idle is answered");
 
     const answer = asked(`${url}/question?pause=1000`);
-    // what is answered after it has come after it
+    // who has connected later has an answer: the question is there
     expect(await text(await asked(`${url}/another`))).toBe("another is answered");
     program.kill("SIGTERM");
     expect(await program.line()).toMatch(/^stopping with answers in flight: [01]$/);
@@ -57,7 +57,7 @@ async function asked(url: string, agent = new Agent()): Promise<IncomingMessage>
   return response as IncomingMessage;
 }
 
-function numbers(line: string | undefined, pattern: RegExp): number[] {
+function numbers(line: string | undefined, pattern: RegExp): [number, number, number] {
   expect(line).toMatch(pattern);
-  return (pattern.exec(line as string) as RegExpExecArray).slice(1).map(Number);
+  return (pattern.exec(line as string) as RegExpExecArray).slice(1).map(Number) as [number, number, number];
 }

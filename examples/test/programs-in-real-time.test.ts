@@ -65,7 +65,7 @@ describe("fetch-urls", () => {
       "/news: 200, 15 characters",
       "http://127.0.0.1:1/: cannot connect to http://127.0.0.1:1/: connect ECONNREFUSED 127.0.0.1:1",
     ]);
-    expect(output[7]).toBe("/slow/300: 200, 20 characters");
+    expect(output[7]).toBe("/slow/300: 200, 19 characters");
     expect(total).toMatch(/^8 URLs, 1 without an answer, in \d+\.\d s$/);
     expect(Number(total?.match(/[\d.]+(?= s$)/)?.[0])).toBeGreaterThanOrEqual(0.3);
     expect(reports).toEqual([]);

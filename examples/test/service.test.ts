@@ -26,7 +26,7 @@ describe("service", () => {
         expect(made).toEqual([202, { id: 1, ...order(1), confirmed: false }]);
         expect(yield* until(program.line())).toBe(`mail to ${order(1).customer}: your order 1 is accepted: book 1`);
         const confirmed = [200, { id: 1, ...order(1), confirmed: true }];
-        while ((yield* get(session, "/orders/1"))[1]?.["confirmed"] !== true) yield* sleep(10);
+        while ((yield* get(session, "/orders/1"))[1]["confirmed"] !== true) yield* sleep(10);
         expect(yield* get(session, "/orders/1")).toEqual(confirmed);
 
         expect(yield* get(session, "/orders/2")).toEqual([404, { error: "there is no such order" }]);
@@ -45,34 +45,37 @@ describe("service", () => {
     skip(missing !== "", missing);
     await realRun(() =>
       withPostgres((address) =>
-        withService(on(address, "--connections", "4", "--notice", "2000"), function* (program, session) {
-          const database = new Database(address, 2);
-          yield* within(database, function* () {
-            expect(yield* get(session, "/health")).toEqual([200, { status: "ok" }]);
-            expect(yield* orderMany(session, 20)).toEqual(Array(20).fill(202));
+        withService(
+          on(address, "--connections", "4", "--notice", "2000", "--handler-timeout", "60000"),
+          function* (program, session) {
+            const database = new Database(address, 2);
+            yield* within(database, function* () {
+              expect(yield* get(session, "/health")).toEqual([200, { status: "ok" }]);
+              expect(yield* orderMany(session, 20)).toEqual(Array(20).fill(202));
 
-            let asking!: Task<number[]>;
-            yield* database.transaction(function* (connection) {
-              yield* connection.query("lock table orders in exclusive mode");
-              asking = createTask(orderMany(session, 10));
-              // until the service's connections to the database are all in use, and none of them gets on
-              while ((yield* waitingForALock(database)) < 4) yield* sleep(10);
-              const noAnswer = "the database has not answered within 1000 ms";
-              expect(yield* get(session, "/health")).toEqual([503, { status: noAnswer }]);
+              let asking!: Task<number[]>;
+              yield* database.transaction(function* (connection) {
+                yield* connection.query("lock table orders in exclusive mode");
+                asking = createTask(orderMany(session, 10));
+                // until the service's connections to the database are all in use, and none of them gets on
+                while ((yield* waitingForALock(database)) < 4) yield* sleep(10);
+                const noAnswer = "the database has not answered within 1000 ms";
+                expect(yield* get(session, "/health")).toEqual([503, { status: noAnswer }]);
 
-              program.kill("SIGTERM");
-              while ((yield* get(session, "/health"))[1]?.["status"] === noAnswer) yield* sleep(10);
-              expect(yield* get(session, "/health")).toEqual([503, { status: "the service is being stopped" }]);
-              while ((yield* attempt(get(session, "/health"))).ok) yield* sleep(10);
+                program.kill("SIGTERM");
+                while ((yield* get(session, "/health"))[1]["status"] === noAnswer) yield* sleep(10);
+                expect(yield* get(session, "/health")).toEqual([503, { status: "the service is being stopped" }]);
+                while ((yield* attempt(get(session, "/health"))).ok) yield* sleep(10);
+              });
+              expect(yield* asking).toEqual(Array(10).fill(202));
+
+              const { code, output, stderr } = yield* until(program.ended());
+              expect({ code, stderr }).toEqual({ code: 143, stderr: "" });
+              expect(new Set(output.filter((line) => line.startsWith("mail to "))).size).toBe(30);
+              expect(yield* orderCounts(database)).toEqual([{ all: 30, confirmed: 30 }]);
             });
-            expect(yield* asking).toEqual(Array(10).fill(202));
-
-            const { code, output, stderr } = yield* until(program.ended());
-            expect({ code, stderr }).toEqual({ code: 143, stderr: "" });
-            expect(new Set(output.filter((line) => line.startsWith("mail to "))).size).toBe(30);
-            expect(yield* orderCounts(database)).toEqual([{ all: 30, confirmed: 30 }]);
-          });
-        }),
+          },
+        ),
       ),
     );
   });
@@ -125,10 +128,9 @@ function* orderMany(session: ClientSession, count: number): Coroutine<number[]> 
   return yield* gather(requests.map((request) => within(request, (response) => response.status)));
 }
 
-function* get(session: ClientSession, url: string): Coroutine<[number, Record<string, unknown> | undefined]> {
-  return yield* within(session.get(url), function* (response) {
-    return [response.status, yield* response.json<Record<string, unknown>>()];
-  });
+function* get(session: ClientSession, url: string): Coroutine<[status: number, body: Record<string, unknown>]> {
+  const response = yield* session.get(url);
+  return [response.status, yield* response.json<Record<string, unknown>>()];
 }
 
 /** How many queries wait for somebody else's lock. */

@@ -6,7 +6,10 @@ export const request = (control) =>
   run(() =>
     within(new ClientSession({ limit: control.atOnce }), function* (session) {
       function* worker() {
-        while (control.wanted()) control.got(yield* within(session.get(control.url), (response) => response.bytes()));
+        while (control.wanted()) {
+          const response = yield* session.get(control.url);
+          control.got(yield* response.bytes());
+        }
       }
 
       for (;;) {

@@ -6,6 +6,7 @@ export type {
   SessionOptions,
   WebSocketRequestOptions,
 } from "./client/session-options.js";
+export { CookieJar } from "tough-cookie";
 export { ClientResponse, type FollowedRedirect } from "./client/client-response.js";
 export { LinesCursor } from "./client/lines-cursor.js";
 export type { RequestHeaders } from "./client/outgoing-headers.js";
@@ -19,6 +20,13 @@ export type { BodyChunk, FormFields, RequestBody } from "./client/request-body.j
 export type { FieldValue } from "./client/url-encoded.js";
 export type { EventSourceOptions } from "./client/event-source.js";
 export type { ServerSentEvent } from "./events/server-sent-events.js";
+// server
+export { serve } from "./server/serve.js";
+export { HttpServer } from "./server/http-server.js";
+export type { RequestHandler, ServeOptions } from "./server/serve-options.js";
+export { remoteAddress } from "./messages/remote-address.js";
+export type { HeadersInput } from "./messages/header-list.js";
+export { Response, type ResponseBody, type ResponseInit } from "./messages/response.js";
 // WebSocket
 export { WebSocketConnection, type WebSocketMessage } from "./websocket/websocket-connection.js";
 export {

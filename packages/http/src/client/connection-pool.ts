@@ -94,12 +94,9 @@ export class ConnectionPool {
     const { host } = connection;
     if (connection.dead) {
       if (connection.inFlight === 0) this.#forget(connection);
-    } else if (connection.inFlight < connection.capacity) {
+    } else {
       if (connection.inFlight === 0) this.#idle.add(connection);
-      if (!connection.isAvailable) {
-        connection.isAvailable = true;
-        host.available.push(connection);
-      }
+      this.#offer(connection);
     }
     this.#serve(host);
   }
@@ -136,11 +133,16 @@ export class ConnectionPool {
     if (connection.dead) return;
     this.#openingIsOver(connection);
     host.onlyHttp1 = connection.capacity === 1;
-    if (connection.inFlight < connection.capacity && !connection.isAvailable) {
-      connection.isAvailable = true;
-      host.available.push(connection);
-    }
+    this.#offer(connection);
     this.#serve(host);
+  }
+
+  /** A connection serves more or fewer requests at once than before. */
+  resized(connection: Connection): void {
+    if (connection.dead) return;
+    this.#takeBack(connection);
+    this.#offer(connection);
+    this.#serve(connection.host);
   }
 
   /** A connection did not come to stand. */
@@ -195,8 +197,14 @@ export class ConnectionPool {
     return connection;
   }
 
-  #withdraw(connection: Connection): void {
-    this.#idle.delete(connection);
+  /** It is available, if it can take one more request. */
+  #offer(connection: Connection): void {
+    if (connection.isAvailable || connection.inFlight >= connection.capacity) return;
+    connection.isAvailable = true;
+    connection.host.available.push(connection);
+  }
+
+  #takeBack(connection: Connection): void {
     if (!connection.isAvailable) return;
     connection.isAvailable = false;
     const { available } = connection.host;
@@ -219,7 +227,8 @@ export class ConnectionPool {
   #retire(connection: Connection): void {
     connection.dead = true;
     this.#openingIsOver(connection);
-    this.#withdraw(connection);
+    this.#idle.delete(connection);
+    this.#takeBack(connection);
     if (connection.inFlight === 0) this.#forget(connection);
   }
 

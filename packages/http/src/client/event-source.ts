@@ -175,7 +175,7 @@ class ReconnectingCursor implements ClosableCursor<ServerSentEvent> {
 
   /** Whether it is worth another attempt. */
   #isPassing(error: unknown): boolean {
-    if (!this.#wasConnected || this.#over) return false;
+    if (!this.#wasConnected) return false;
     const ofTheNetwork =
       error instanceof ClientConnectionError ||
       error instanceof ClientPayloadError ||

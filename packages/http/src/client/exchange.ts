@@ -30,7 +30,7 @@ export interface ExchangeOptions {
 }
 
 /**
- * @internal One request over a connection, and its answer: what undici tells is heard here and turned into futures.
+ * @internal One request over a connection, and its answer: what its connection tells is heard here and turned into futures.
  *
  *   started ──> sent ──head──> body ──> over
  *      └─────────┴──────────────┴──> over: an error, a time limit, a cancellation
@@ -89,14 +89,14 @@ export class Exchange {
 
   /** Sends the request. What is wrong with it comes back as an error of the answer. */
   start(request: Dispatcher.DispatchOptions): void {
-    this.connection.client.dispatch(request, this);
+    this.connection.dispatch(request, this);
   }
 
   /** Ends it, if it is not over: who waits for it gets the error. */
   abort(error: unknown): void {
     if (this.#over) return;
     this.#fail(error);
-    // what was not sent yet over HTTP/2 is stopped when undici asks
+    // what was not sent yet is stopped when it begins
     this.#controller?.abort(error as Error);
   }
 
@@ -120,7 +120,7 @@ export class Exchange {
     this.#clock.begin(undefined);
   }
 
-  // What undici tells.
+  // What the connection tells, as undici does.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
@@ -215,7 +215,7 @@ export class Exchange {
     this.#hasConnection = false;
     const connection = this.connection;
     connection.used = true;
-    if (!complete && connection.capacity === 1) this.#pool.discard(connection);
+    if (!connection.isHttp2 && (!complete || connection.isSending)) this.#pool.discard(connection);
     this.#pool.release(connection);
   }
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { RedirectError } from "../errors/client-error.js";
 import type { OutgoingHeaders } from "./outgoing-headers.js";
 
@@ -19,7 +20,14 @@ export interface Hop {
 
 /** @internal Where an answer leads, if it is a redirect. */
 export function locationOf(status: number, location: string | string[] | undefined): string | undefined {
-  return REDIRECTS.has(status) && location !== undefined ? String(location) : undefined;
+  return REDIRECTS.has(status) && location !== undefined ? asUtf8(String(location)) : undefined;
+}
+
+// Headers are read as Latin-1; where a server has put UTF-8 into one, that is what it means.
+function asUtf8(text: string): string {
+  if (!/[\x80-\xff]/.test(text)) return text;
+  const bytes = Buffer.from(text, "latin1");
+  return isUtf8(bytes) ? bytes.toString("utf8") : text;
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   makeCursor,
   type Source,
   type Task,
+  wait,
   within,
 } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
@@ -115,7 +116,7 @@ class PiecesBody {
   readonly contentType: string | undefined;
   readonly length: number | undefined;
   readonly replayable = true;
-  failure: { readonly error: unknown } | undefined;
+  failure: { readonly error: unknown } | undefined = undefined;
   readonly #pieces: readonly Piece[];
 
   constructor(pieces: readonly Piece[], contentType: string | undefined) {
@@ -173,7 +174,7 @@ class SourceBody {
   readonly contentType = undefined;
   readonly length = undefined;
   readonly replayable = false;
-  failure: { readonly error: unknown } | undefined;
+  failure: { readonly error: unknown } | undefined = undefined;
   readonly #loop: EventLoop;
   readonly #context: Context;
   readonly #iteration: Iteration<BodyChunk>;
@@ -181,6 +182,7 @@ class SourceBody {
   #asked: Asked | undefined;
   #wanted: Future<void> | undefined;
   #over = false;
+  #complete = false;
   #closing: Future<void> | undefined;
 
   constructor(loop: EventLoop, iteration: Iteration<BodyChunk>) {
@@ -220,18 +222,14 @@ class SourceBody {
       return;
     }
     task.cancel();
-    try {
-      yield* task;
-    } catch (error) {
-      if (!(isCancelled(error) && task.cancelled)) throw error;
-    }
+    yield* wait([task]);
+    if (!task.cancelled) task.result();
   }
 
   #ask(asked: Asked): void {
     if (this.#over || this.#loop.closed) {
-      if (this.failure !== undefined) asked.reject(this.failure.error);
-      else if (this.#closing !== undefined || !this.#over) asked.reject(requestOver());
-      else asked.resolve(ENDED);
+      if (this.#complete) asked.resolve(ENDED);
+      else asked.reject(this.failure === undefined ? requestOver() : this.failure.error);
       return;
     }
     this.#asked = asked;
@@ -249,6 +247,7 @@ class SourceBody {
     const self = this;
     try {
       yield* within(this.#iteration, (it) => self.#send(it));
+      this.#complete = true;
       this.#settle()?.resolve(ENDED);
     } catch (error) {
       const asked = this.#settle();

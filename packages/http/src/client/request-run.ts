@@ -80,6 +80,8 @@ class RequestRun {
   #hop: Hop;
   #attempt = 1;
   #wasStale = false;
+  // what came of the body before it was known whether this is the answer
+  #early: number[] | undefined = [];
 
   constructor(session: SessionState, plan: RequestPlan) {
     const { method, url, headers, body } = plan;
@@ -138,8 +140,9 @@ class RequestRun {
       decompress: decompress && method !== "HEAD",
       maxBodySize,
       ofTheBody: (error) => body.failure?.error === error,
-      onChunk: trace?.has("onChunk") ? (bytes) => trace.tell("onChunk", { bytes }) : undefined,
+      onChunk: this.#trace?.has("onChunk") ? (bytes) => this.#gotChunk(bytes) : undefined,
     });
+    this.#early = [];
     trace?.tell("onSend", { url: url.href, attempt: this.#attempt, reused: exchange.reused });
     const { absoluteForm, headers } = connection.host.route;
     exchange.start({
@@ -244,6 +247,11 @@ class RequestRun {
     return this.#session.loop.time() + delay >= this.#clock.ends;
   }
 
+  #gotChunk(bytes: number): void {
+    if (this.#early === undefined) this.#trace?.tell("onChunk", { bytes });
+    else this.#early.push(bytes);
+  }
+
   #again(delay: number, error: unknown, status: number | undefined): number {
     this.#trace?.tell("onRetry", { attempt: this.#attempt, delay, error, status });
     this.#attempt++;
@@ -255,6 +263,9 @@ class RequestRun {
     if (this.#trace?.has("onResponse")) {
       this.#trace.tell("onResponse", { url: url.href, status: head.status, headers: headersOf(head.headers) });
     }
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const bytes of early) this.#trace?.tell("onChunk", { bytes });
     const response = new ClientResponse(exchange, head, method, url.href, this.#followed);
     if (this.#plan.raiseForStatus) response.raiseForStatus();
     exchange.whenOver((error) => void this.over(error));

@@ -106,6 +106,7 @@ export function retryAfter(header: string | string[] | undefined, now = Date.now
   const text = (Array.isArray(header) ? header[0] : header)?.trim();
   if (text === undefined || text === "") return undefined;
   if (/^\d+$/.test(text)) return Number(text) * 1000;
+  if (!/^[a-z]{3,9},? /i.test(text)) return undefined; // a date begins with its day; Date.parse takes what is none
   const when = Date.parse(text);
   return Number.isNaN(when) ? undefined : Math.max(0, when - now);
 }

@@ -1,7 +1,7 @@
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { PlatformHeaders } from "./platform.js";
 
-/** @internal What headers are made of. */
+/** What headers are made of: an object, pairs, or `Headers`. */
 export type HeadersInput = ConstructorParameters<typeof globalThis.Headers>[0];
 
 /**

@@ -309,6 +309,11 @@ Object.setPrototypeOf(Response.prototype, PlatformResponse.prototype);
 const TEXT = "text/plain;charset=UTF-8";
 const ONLY_TEXT: HeaderList = ["content-type", TEXT];
 
+/** @internal Whether it is one of ours, which the platform's are `instanceof`, too. */
+export function isOurs(value: unknown): value is Response {
+  return Object.prototype.isPrototypeOf.call(Response.prototype, value as object);
+}
+
 /** @internal Whether a body is there as a whole: nothing has to be waited for, and it can be sent again. */
 export function isWhole(body: unknown): body is string | ArrayBufferView | ArrayBuffer | Blob {
   return typeof body === "string" || ArrayBuffer.isView(body) || body instanceof ArrayBuffer || body instanceof Blob;

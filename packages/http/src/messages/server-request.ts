@@ -5,6 +5,7 @@ import { CorioError, type EventLoop } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { type BodyHost, type BodyLimits, IncomingBody } from "./incoming-body.js";
 import { PlatformHeaders, PlatformRequest, PlatformResponse } from "./platform.js";
+import type { RequestScope } from "./request-scope.js";
 import { requestUrl } from "./request-url.js";
 
 type WebRequest = globalThis.Request;
@@ -25,6 +26,8 @@ export interface RequestHost extends BodyHost {
  * `new Request(thisOne)` of the platform cannot know what is in it: `request.clone()` is for that, or `overrideGlobalObjects`.
  */
 export class ServerRequest {
+  /** @internal What else runs for it, once an adapter has asked. */
+  _scope: RequestScope | undefined;
   readonly #incoming: IncomingMessage | Http2ServerRequest;
   readonly #host: RequestHost;
   #url: string | undefined;
@@ -37,6 +40,7 @@ export class ServerRequest {
   #over = false;
 
   constructor(incoming: IncomingMessage | Http2ServerRequest, host: RequestHost) {
+    this._scope = undefined;
     this.#incoming = incoming;
     this.#host = host;
     this.#url = undefined;
@@ -133,6 +137,16 @@ export class ServerRequest {
     return this.#platform(theirs);
   }
 
+  /** @internal */
+  get _loop(): EventLoop {
+    return this.#host.loop;
+  }
+
+  /** @internal */
+  get _remoteAddress(): string | undefined {
+    return this.#incoming.socket.remoteAddress;
+  }
+
   /** @internal The platform's request, which has the body from now on. */
   _platform(): WebRequest {
     this.#checkUnused();
@@ -147,6 +161,7 @@ export class ServerRequest {
     this.#abort = { reason };
     this.#controller?.abort(reason);
     this.#body?.abandon(reason);
+    this._scope?.cancel(reason);
   }
 
   /** @internal How many bytes of the body are still to be received: 0 if all have come, `undefined` if only the client knows. */

@@ -1,6 +1,15 @@
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
-import { CorioError, type Coroutine, type Cursor, type EventLoop, type Future, iterate, type Source, within } from "corio";
+import {
+  CorioError,
+  type Coroutine,
+  type Cursor,
+  type EventLoop,
+  type Future,
+  iterate,
+  type Source,
+  within,
+} from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { bytesOf } from "../messages/body-chunk.js";
 import type { HeaderList } from "../messages/header-list.js";
@@ -58,11 +67,11 @@ export class Answer {
    */
   whole(head: AnswerHead, body: string | Uint8Array | null, hold?: () => Coroutine<void>): Coroutine<void> | undefined {
     const length = body === null ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
-    this.#writeHead(head, body === null ? undefined : length, body === null);
+    const wide = this.#writeHead(head, body === null ? undefined : length, body === null);
     if (hold !== undefined || (length > SLICE && !this.#isHead)) return this.#wholeByAndBy(body, hold);
-    // an empty one has its head sent by the same call
-    if (length === 0) this.#outgoing.end();
-    else this.#outgoing.end(body);
+    if (body === null || length === 0) this.#outgoing.end();
+    // Node sends the head in the encoding of a text that goes with it
+    else this.#outgoing.end(wide && typeof body === "string" ? bytesOf(body) : body);
     return this.#isTaken ? undefined : this.#taken();
   }
 
@@ -94,7 +103,8 @@ export class Answer {
     }
     const { socket, chunkedEncoding } = outgoing as ServerResponse;
     // where the end of the connection is the end of the body, only a reset tells the difference
-    if (this.#headWritten && !chunkedEncoding && typeof socket?.resetAndDestroy === "function") socket.resetAndDestroy();
+    if (this.#headWritten && !chunkedEncoding && typeof socket?.resetAndDestroy === "function")
+      socket.resetAndDestroy();
     else outgoing.destroy();
   }
 
@@ -140,7 +150,7 @@ export class Answer {
   *#write(chunk: Buffer): Coroutine<void> {
     for (let from = 0; from < chunk.length; from += SLICE) {
       const slice = chunk.length <= SLICE ? chunk : chunk.subarray(from, from + SLICE);
-      if (!this.#outgoing.write(slice)) yield* this.#drained();
+      if (!(this.#outgoing as ServerResponse).write(slice)) yield* this.#drained();
     }
   }
 
@@ -192,45 +202,43 @@ export class Answer {
   }
 
   /**
-   * @param length in bytes, if it is known
-   * @param isEmpty whether there is no body, as opposed to an empty one
+   * @param length of the body in bytes, if it is known
+   * @param isEmpty whether there is no body, as opposed to one that is empty
+   * @returns whether the head has characters that are one byte in it and two in UTF-8
    */
-  #writeHead({ status, statusText, headers }: AnswerHead, length: number | undefined, isEmpty: boolean): void {
+  #writeHead({ status, statusText, headers }: AnswerHead, length: number | undefined, isEmpty: boolean): boolean {
     this.#headWritten = true;
-    const outgoing = this.#outgoing;
     const sent: string[] = [];
-    let upgrade = false;
     let { closes } = this;
+    let upgrades = false;
+    let wide = false;
+    let announced: string | undefined;
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i] as string;
       const value = headers[i + 1] as string;
-      if (OWN_HEADERS.has(name)) {
-        if (name === "connection") closes ||= /(?:^|[\s,])close(?:$|[\s,])/i.test(value);
-        else if (name === "upgrade") upgrade = !this.#isHttp2;
-        // what a handler says of the length counts where there is no body to be measured
-        if (name !== "content-length" || length !== undefined || !this.#mayAnnounce(status, isEmpty)) {
-          if (name !== "upgrade" || this.#isHttp2) continue;
-        }
+      if (!OWN_HEADERS.has(name)) {
+        sent.push(name, value);
+        wide ||= WIDE.test(value);
+      } else if (name === "content-length") announced = value;
+      else if (name === "connection") closes ||= CLOSE.test(value);
+      else if (name === "upgrade" && !this.#isHttp2) {
+        upgrades = true;
+        sent.push(name, value);
       }
-      sent.push(name, value);
     }
-    if (length !== undefined && !hasNoBody(status)) sent.push("content-length", String(length));
-    else if (isEmpty && !this.#isHead && !hasNoBody(status)) sent.push("content-length", "0");
+    if (length !== undefined) announced = String(length);
+    else if (isEmpty && !this.#isHead && status !== 304) announced = "0";
+    if (announced !== undefined && status !== 204) sent.push("content-length", announced);
     if (this.#isHttp2) {
-      (outgoing as Http2ServerResponse).writeHead(status, sent as never);
-      return;
+      (this.#outgoing as Http2ServerResponse).writeHead(status, sent as never);
+      return false;
     }
-    const response = outgoing as ServerResponse;
-    if (upgrade) sent.push("connection", closes ? "upgrade, close" : "upgrade");
+    const response = this.#outgoing as ServerResponse;
+    if (upgrades) sent.push("connection", closes ? "upgrade, close" : "upgrade");
     else if (closes) response.shouldKeepAlive = false;
     if (statusText === "") response.writeHead(status, sent);
     else response.writeHead(status, statusText, sent);
-  }
-
-  // Whether a length may be told for a body that is not sent.
-  #mayAnnounce(status: number, isEmpty: boolean): boolean {
-    if (status === 204 || status === 205) return false;
-    return this.#isHead || status === 304 || !isEmpty;
+    return wide;
   }
 }
 
@@ -244,6 +252,8 @@ const OWN_HEADERS = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+const CLOSE = /(?:^|[\s,])close(?:$|[\s,])/i;
+const WIDE = /[\x80-\xff]/;
 
 function hasNoBody(status: number): boolean {
   return status === 204 || status === 304;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import {
   type Context,
@@ -10,15 +10,17 @@ import {
   isCancelled,
   isCoroutine,
   type Source,
-  type Task,
+  Task,
   TimeoutError,
   type TimerHandle,
   until,
 } from "corio";
 import { HttpError } from "../errors/http-error.js";
-import { type HeaderList, headerList, listOf, NO_HEADERS } from "../messages/header-list.js";
+import { invalidArgument } from "../errors/invalid-argument.js";
+import { type HeaderList, headerList, listOf, valueIn } from "../messages/header-list.js";
 import { PlatformResponse } from "../messages/platform.js";
-import { Response } from "../messages/response.js";
+import { isOurs, type Response } from "../messages/response.js";
+import type { RequestScope } from "../messages/request-scope.js";
 import { type RequestHost, ServerRequest } from "../messages/server-request.js";
 import { UpgradeResponse } from "../messages/upgrade-response.js";
 import { Answer, type AnswerHead, type Outgoing } from "./answer.js";
@@ -103,8 +105,9 @@ export class Exchange implements RequestHost {
     this.#upgrade = upgrade;
     this.#answer = new Answer(loop, outgoing, this.#isHttp2, incoming.method === "HEAD", settings.writeTimeout);
     this.request = new ServerRequest(incoming, this);
-    connection.exchanges.add(this);
-    outgoing.on("close", this.#onClose);
+    connection.inFlight++;
+    (outgoing as Outgoing & { [EXCHANGE]?: Exchange })[EXCHANGE] = this;
+    outgoing.on("close", onClose);
   }
 
   get limits(): ServeSettings {
@@ -119,22 +122,36 @@ export class Exchange implements RequestHost {
     return this.#service.authority;
   }
 
+  /** Whether the request has come whole. */
+  get isReceived(): boolean {
+    return this.#incoming.complete;
+  }
+
+  /** Whether the client may have seen something of the answer. */
+  get hasBegun(): boolean {
+    return this.#answer.hasBegun;
+  }
+
   /** Runs the handler. */
   start(): void {
     const { loop, context, settings } = this.#service;
     const { method, url = "/" } = this.#incoming;
     const query = url.indexOf("?");
     const name = `${method} ${query < 0 ? url : url.slice(0, query)}`;
-    if (settings.handlerTimeout !== null) this.#timer = loop.callLater(settings.handlerTimeout, this.#onTimeUp);
-    this.#task = loop.createTask(this.#run(), { name, context: context.copy(), eagerStart: true });
+    if (settings.handlerTimeout !== null) {
+      this.#timer = loop.callLater(settings.handlerTimeout, () => this.#timeIsUp());
+    }
+    const options = { loop, name, context: context.copy(), eagerStart: true };
+    // what `loop.createTask` does, without its copy of the options
+    this.#task =
+      loop.taskFactory === undefined ? new Task(this.#run(), options) : loop.createTask(this.#run(), options);
   }
 
   /** Answers without a handler: the server has no room for it, or it is not to be served. */
-  refuse(status: number, headers: HeaderList = NO_HEADERS): void {
+  refuse(error: HttpError): void {
     this.#handled = true;
-    this.#fail(new HttpError(status), headers);
-    // the answer to what broke the rules is the last of its connection
-    if (this.#closed) this.#service._over(this);
+    const rest = this.#sendError(error);
+    if (rest !== undefined) this.loop.createTask(rest, { name: `refusing ${this.#incoming.method}` });
   }
 
   /** Cancels the request's task. */
@@ -142,13 +159,9 @@ export class Exchange implements RequestHost {
     if (this.#handled) return;
     this.#task?.cancel(reason);
     this.request._cancel(reason);
-    // cancelled before its first step, a coroutine runs no `finally`
-    if (!this.#begun) this.#task?.addDoneCallback(() => this.#end());
-  }
-
-  /** The connection is to be cut, whatever is under way. */
-  destroy(): void {
-    this.#outgoing.destroy();
+    // it waits for its turn; or it is cancelled before its first step, and then a coroutine runs no `finally`
+    if (this.#task === undefined) this.#end();
+    else if (!this.#begun) this.#task.addDoneCallback(() => this.#end());
   }
 
   wantsBody(): void {
@@ -169,28 +182,34 @@ export class Exchange implements RequestHost {
   *#run(): Coroutine<void> {
     this.#begun = true;
     try {
-      const made = this.#service.handler(this.request as unknown as Request);
-      const response: unknown = isCoroutine(made)
-        ? yield* made
-        : typeof (made as PromiseLike<Response> | undefined)?.then === "function"
-          ? yield* until(made as PromiseLike<Response>)
-          : made;
+      const made = this.#service.handler(this.request);
+      let response: unknown = made;
+      // the cheapest question first
+      if (isOurs(made)) response = made;
+      else if (isCoroutine(made)) response = yield* made;
+      else if (typeof (made as Partial<PromiseLike<unknown>> | undefined)?.then === "function") {
+        response = yield* until(made as PromiseLike<Response>);
+      }
+      const scope = this.request._scope;
+      if (scope !== undefined) yield* scope.end();
       const rest = this.#send(response);
       if (rest !== undefined) yield* rest;
     } catch (error) {
+      const scope = this.request._scope;
+      if (scope !== undefined) yield* this.#endScope(scope, error);
       if (isCancelled(error) && this.#wasCancelled) {
         this.#cancelled();
         throw error;
       }
-      this.#failed(error);
+      const rest = this.#failed(error);
+      if (rest !== undefined) yield* rest;
     } finally {
       this.#end();
     }
   }
 
   #send(response: unknown): Coroutine<void> | undefined {
-    if (response instanceof Response && Object.hasOwn(response, "_list")) return this.#sendOurs(response as Response);
-    return this.#sendForeign(response);
+    return isOurs(response) ? this.#sendOurs(response) : this.#sendForeign(response);
   }
 
   #sendOurs(response: Response): Coroutine<void> | undefined {
@@ -200,7 +219,8 @@ export class Exchange implements RequestHost {
     const head = { status, statusText, headers: response._headerList() };
     const body = response._take();
     if (body === null || typeof body === "string") return this.#sendWhole(head, body);
-    if (ArrayBuffer.isView(body)) return this.#sendWhole(head, new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
+    if (ArrayBuffer.isView(body))
+      return this.#sendWhole(head, new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
     if (body instanceof ArrayBuffer) return this.#sendWhole(head, new Uint8Array(body));
     if (body instanceof Blob) return this.#sendStream(head, body.stream(), body.size);
     return this.#sendStream(head, body as Source<unknown>, undefined);
@@ -211,9 +231,10 @@ export class Exchange implements RequestHost {
     if (!isResponse(response)) throw notResponse(response);
     const { status, statusText, body } = response;
     if (response.bodyUsed || body?.locked === true) throw bodyUsed();
-    let headers = response.headers instanceof Headers ? listOf(response.headers) : headerList(response.headers as never);
+    let headers = response.headers instanceof Headers ? listOf(response.headers) : headerList(response.headers);
     // what `fetch` has decoded is sent as it is now
-    if (body !== null && response.url !== "" && response instanceof PlatformResponse) headers = withoutEncoding(headers);
+    if (body !== null && response.url !== "" && response instanceof PlatformResponse)
+      headers = withoutEncoding(headers);
     const head = { status, statusText, headers };
     return body === null ? this.#sendWhole(head, null) : this.#sendStream(head, body, undefined);
   }
@@ -229,7 +250,10 @@ export class Exchange implements RequestHost {
       return rest;
     }
     answer.closes = true;
-    return answer.whole(head, body, this.#expectsContinue ? undefined : () => this.#linger());
+    if (this.#isHttp2) this.#endStream();
+    // a client that was to wait for our word has not sent anything
+    const hold = this.#isHttp2 || this.#expectsContinue ? undefined : () => this.#linger();
+    return answer.whole(head, body, hold);
   }
 
   *#sendStream(head: AnswerHead, source: Source<unknown>, length: number | undefined): Coroutine<void> {
@@ -238,7 +262,8 @@ export class Exchange implements RequestHost {
     const remaining = this.request._remaining;
     if (remaining === 0) return;
     if (remaining !== undefined && remaining <= WORTH_DRAINING) this.#drain();
-    else if (!this.#isHttp2) (this.#outgoing as ServerResponse).req.socket.destroySoon();
+    else if (this.#isHttp2) this.#endStream();
+    else (this.#incoming as IncomingMessage).socket.destroySoon();
   }
 
   // What is left of the request is read, and dropped.
@@ -247,8 +272,15 @@ export class Exchange implements RequestHost {
     if (!this.#incoming.destroyed) this.#incoming.resume();
   }
 
+  // Of the rest of a request the client is told not to send it, when it has the answer.
+  #endStream(): void {
+    const { stream } = this.#outgoing as Http2ServerResponse;
+    const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
+    if (stream.writableFinished) close();
+    else stream.once("finish", close);
+  }
+
   *#linger(): Coroutine<void> {
-    if (this.#isHttp2) return;
     this.#drain();
     const done = this.loop.createFuture<void>();
     const wake = (): void => this.loop.callFromHost(settle, done);
@@ -268,7 +300,7 @@ export class Exchange implements RequestHost {
     if (upgrade === undefined) throw notUpgradable();
     const { socket, head } = upgrade;
     const outgoing = this.#outgoing as ServerResponse;
-    outgoing.off("close", this.#onClose);
+    outgoing.off("close", onClose);
     outgoing.detachSocket(socket as never);
     const request = this.#incoming as IncomingMessage;
     const onGoingAway = (callback: () => void): void => this.connection.onGoingAway(callback);
@@ -280,57 +312,70 @@ export class Exchange implements RequestHost {
     }
   }
 
-  #cancelled(): void {
-    if (this.#gone !== undefined) return;
-    if (this.#answer.hasBegun) this.#answer.cutOff();
-    else this.#fail(new HttpError(503), NO_HEADERS);
+  // What runs besides a handler that has failed is not wanted any more.
+  *#endScope(scope: RequestScope, error: unknown): Coroutine<void> {
+    scope.cancel(error);
+    try {
+      yield* scope.end();
+    } catch (exception) {
+      if (isCancelled(exception) || exception === error) return;
+      this.#report("A task of a request failed after its handler", exception);
+    }
   }
 
-  #failed(error: unknown): void {
-    // it has not got what it was promised, and nobody is there to mind
-    if (this.#gone !== undefined && error === this.#gone) return;
-    if (error instanceof HttpError && !this.#answer.hasBegun) {
-      this.#fail(error, NO_HEADERS);
-      return;
+  // In the last moment of the task: there is no time left to wait.
+  #cancelled(): void {
+    if (this.#gone !== undefined || this.#closed) return;
+    if (this.#answer.hasBegun) this.#answer.cutOff();
+    else {
+      this.#answer.closes = true;
+      void this.#answer.whole(...errorAnswer(new HttpError(503)));
     }
+  }
+
+  #failed(error: unknown): Coroutine<void> | undefined {
+    // whoever reads the request's body is told so that the client has gone
+    if (this.#gone !== undefined && error === this.#gone) return undefined;
+    const { hasBegun } = this.#answer;
+    if (error instanceof HttpError && !hasBegun) return this.#sendError(error);
+    this.#report(hasBegun ? "The body of an answer failed, and was cut off" : "The handler of a request failed", error);
+    if (!hasBegun) return this.#sendError(new HttpError(500));
+    if (!this.#closed) this.#answer.cutOff();
+    return undefined;
+  }
+
+  #report(message: string, exception: unknown): void {
     const { request } = this;
     this.loop.callExceptionHandler({
-      message: this.#answer.hasBegun ? "The body of an answer failed, and was cut off" : "The handler of a request failed",
-      exception: error,
+      message,
+      exception,
       request: `${request.method} ${request.url}`,
       ...(this.#task === undefined ? {} : { task: this.#task }),
     });
-    if (this.#closed) return;
-    if (this.#answer.hasBegun) this.#answer.cutOff();
-    else this.#fail(new HttpError(500), NO_HEADERS);
   }
 
-  // Nothing of it is so large that it would have to be waited for.
-  #fail(error: HttpError, more: HeaderList): void {
-    if (this.#closed) return;
-    const { status, message } = error;
-    const headers = [...TEXT, ...headerList(error.headers), ...more];
-    this.#answer.closes = this.#service.isClosing || this.request._remaining !== 0;
-    void this.#answer.whole({ status, statusText: "", headers }, message);
+  #sendError(error: HttpError): Coroutine<void> | undefined {
+    return this.#closed ? undefined : this.#sendWhole(...errorAnswer(error));
   }
 
   get #wasCancelled(): boolean {
     return this.#gone !== undefined || this.#timeUp || ((this.#task as Task<void> | undefined)?.cancelling ?? 0) > 0;
   }
 
-  readonly #onTimeUp = (): void => {
+  #timeIsUp(): void {
     this.#timer = undefined;
     this.#timeUp = true;
     this.cancel(new TimeoutError(`the request was not answered within ${this.limits.handlerTimeout} ms`));
-  };
+  }
 
-  readonly #onClose = (): void => {
+  /** Node has done with the answer: the client has it, or is gone. */
+  closed(): void {
     this.#closed = true;
     if (this.loop.closed) return;
     if (this.#handled) this.#service._over(this);
     else if (this.#outgoing.writableFinished) this.#answer.closed();
     else this.loop.callFromHost(goneIn, this);
-  };
+  }
 
   #end(): void {
     if (this.#handled) return;
@@ -340,4 +385,75 @@ export class Exchange implements RequestHost {
     this.#service._handled(this);
     if (this.#closed) this.#service._over(this);
   }
+}
+
+// On Node's answer: ours. One listener serves all of them.
+const EXCHANGE = Symbol("corio.exchange");
+
+function onClose(this: { [EXCHANGE]?: Exchange }): void {
+  this[EXCHANGE]?.closed();
+}
+
+function goneIn(exchange: Exchange): void {
+  exchange.clientGone();
+}
+
+function settle(future: Future<void>): void {
+  if (!future.done) future.setResult();
+}
+
+function errorAnswer({ status, message, headers }: HttpError): [AnswerHead, string] {
+  const given = headerList(headers);
+  const all = valueIn(given, "content-type") === undefined ? [...given, "content-type", TEXT] : given;
+  return [{ status, statusText: "", headers: all }, message];
+}
+
+const TEXT = "text/plain;charset=UTF-8";
+
+// The global one, or one that a library has brought.
+function isResponse(value: unknown): value is globalThis.Response {
+  if (value instanceof PlatformResponse) return value.status !== 0;
+  const { status, headers, body } = (value ?? {}) as Partial<globalThis.Response>;
+  return (
+    Number.isInteger(status) && typeof headers === "object" && (body === null || typeof body?.getReader === "function")
+  );
+}
+
+function withoutEncoding(headers: HeaderList): HeaderList {
+  if (valueIn(headers, "content-encoding") === undefined) return headers;
+  const rest: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name !== "content-encoding" && name !== "content-length") rest.push(name, headers[i + 1] as string);
+  }
+  return rest;
+}
+
+function notResponse(value: unknown): TypeError {
+  const got =
+    value === undefined
+      ? "nothing: return new Response(…)"
+      : value instanceof PlatformResponse
+        ? "Response.error(): throw an HttpError"
+        : typeof value === "string"
+          ? "a string: return new Response(text)"
+          : `${value === null ? "null" : typeof value}: return Response.json(value), or new Response(body)`;
+  return invalidArgument(
+    "NOT_RESPONSE",
+    `the handler of a request returns a Response, and this one has returned ${got}`,
+  );
+}
+
+function bodyUsed(): TypeError {
+  return invalidArgument(
+    "BODY_USED",
+    "the body of this response was read already, or is being read: it can be sent or read once",
+  );
+}
+
+function notUpgradable(): CorioError {
+  return new CorioError(
+    "ERR_CORIO_NOT_UPGRADE",
+    "the handler has answered with an upgrade a request that asked for none, or came by HTTP/2: look at the headers first",
+  );
 }

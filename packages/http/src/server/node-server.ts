@@ -54,7 +54,8 @@ function bareServer(settings: ServeSettings): NodeServer {
   const { tls, http2, allowHTTP1, headersTimeout, maxHeaderSize, maxConcurrentStreams } = settings;
   // of newer Nodes: a client that asks for something else than WebSocket is answered as if it had not asked
   const upgrades = {
-    shouldUpgradeCallback: ({ headers }: { headers: { upgrade?: string } }) => headers.upgrade?.toLowerCase() === "websocket",
+    shouldUpgradeCallback: ({ headers }: { headers: { upgrade?: string } }) =>
+      headers.upgrade?.toLowerCase() === "websocket",
   };
   if (tls === undefined) return createHttpServer({ noDelay: true, ...upgrades });
   // a handshake is to be no slower than the headers

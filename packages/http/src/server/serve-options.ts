@@ -80,7 +80,10 @@ const NONE = Number.POSITIVE_INFINITY;
 /** @internal The options, checked, with the defaults. */
 export function serveSettings(options: ServeOptions): ServeSettings {
   if (typeof options !== "object" || options === null) {
-    throw invalidArgument("SERVE_OPTION", `serve(handler, options) takes options: { port: 8080 }, not ${String(options)}`);
+    throw invalidArgument(
+      "SERVE_OPTION",
+      `serve(handler, options) takes options: { port: 8080 }, not ${String(options)}`,
+    );
   }
   const known: ServeOptions = { ...DEFAULTS };
   for (const [name, value] of Object.entries(options) as [keyof ServeOptions, unknown][]) {

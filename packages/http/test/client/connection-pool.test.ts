@@ -1,16 +1,14 @@
 import { EventLoop, type Future } from "corio";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Connection } from "../../src/client/connection.js";
-import { ConnectionPool } from "../../src/client/connection-pool.js";
-import { Connector } from "../../src/client/connector.js";
+import { type Connection, type ConnectionPool, newPool } from "./pool-parts.js";
 
 const unlimited = Number.POSITIVE_INFINITY;
 
 function poolOf({ limit = unlimited, limitPerHost = unlimited, http2 = false } = {}) {
   const loop = new EventLoop();
   const options = { limit, limitPerHost, keepAliveTimeout: 4_000, maxHeaderSize: 16_384, http2 };
-  const pool = new ConnectionPool(loop, new Connector(), options);
+  const pool = newPool(loop, options);
   return { pool, host: (name: string) => pool.hostOf(new URL(`https://${name}.test/`)) };
 }
 

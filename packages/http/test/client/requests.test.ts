@@ -3,7 +3,7 @@ import { type Coroutine, within } from "corio";
 import { describe, expect, test } from "vitest";
 import { thrownBy, withCode } from "../../../node/test/support/thrown-by.js";
 import { ClientSession, type PendingResponse, type RequestHeaders } from "../../src/index.js";
-import type { Answer } from "./origin-server.js";
+import type { Answer, Received } from "./origin-server.js";
 import { inSession, withOrigin } from "./session-setting.js";
 
 /** Answers with what it was asked. */
@@ -175,7 +175,7 @@ describe("the headers of a request", () => {
   test("can be given in each of the forms", async () => {
     await withOrigin(echo, function* (session, origin) {
       const raw = (): string[] => {
-        const { rawHeaders } = origin.requests.at(-1) as { rawHeaders: string[] };
+        const { rawHeaders } = origin.requests.at(-1) as Received;
         return rawHeaders.flatMap((name, i) =>
           i % 2 === 0 && name.startsWith("x-") ? [`${name}: ${rawHeaders[i + 1]}`] : [],
         );

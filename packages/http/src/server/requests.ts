@@ -1,0 +1,118 @@
+import type { ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import { type Context, copyContext, type EventLoop } from "corio";
+import { HttpError } from "../errors/http-error.js";
+import { hostOf } from "../messages/server-request.js";
+import { isHost, isTarget } from "../messages/request-url.js";
+import type { Outgoing } from "./answer.js";
+import type { Connection } from "./connection.js";
+import { Exchange, type Incoming, type Service, type UpgradeRequest } from "./exchange.js";
+import type { RequestHandler, ServeSettings } from "./serve-options.js";
+
+/** @internal The requests that a server has in flight, and those that wait for their turn. */
+export class Requests implements Service {
+  readonly loop: EventLoop;
+  readonly handler: RequestHandler;
+  readonly settings: ServeSettings;
+  readonly scheme: string;
+  readonly context: Context = copyContext();
+  authority = "localhost";
+  isClosing = false;
+  readonly inFlight = new Set<Exchange>();
+  readonly #queue = new Set<Exchange>();
+  readonly #onEmpty: () => void;
+  #handling = 0;
+
+  /** @param onEmpty called when nothing is in flight any more */
+  constructor(loop: EventLoop, handler: RequestHandler, settings: ServeSettings, onEmpty: () => void) {
+    this.loop = loop;
+    this.handler = handler;
+    this.settings = settings;
+    this.scheme = settings.tls === undefined ? "http" : "https";
+    this.#onEmpty = onEmpty;
+  }
+
+  /** How many have no answer yet, or one that the client has not taken whole. */
+  get size(): number {
+    return this.inFlight.size;
+  }
+
+  accept(
+    connection: Connection,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    expectsContinue: boolean,
+    upgrade?: UpgradeRequest,
+  ): void {
+    connection.wasUsed = true;
+    if (isGone(incoming, outgoing)) {
+      connection.requestTakenBack();
+      return;
+    }
+    const exchange = new Exchange(this, connection, incoming, outgoing, expectsContinue, upgrade);
+    this.inFlight.add(exchange);
+    if (breaksRules(incoming)) exchange.refuse(new HttpError(400, undefined, { headers: { connection: "close" } }));
+    else if (this.#handling < this.settings.concurrency) this.#start(exchange);
+    else if (this.#queue.size < this.settings.queueSize) this.#queue.add(exchange);
+    else exchange.refuse(new HttpError(503, undefined, { headers: { "retry-after": "1" } }));
+  }
+
+  /** Cancels all of them. */
+  cancel(reason: unknown): void {
+    for (const exchange of this.inFlight) {
+      if (this.#queue.delete(exchange)) exchange.refuse(new HttpError(503));
+      else exchange.cancel(reason);
+    }
+  }
+
+  _handled(exchange: Exchange): void {
+    // one whose client went away before its turn has not been begun
+    if (this.#queue.delete(exchange)) return;
+    this.#handling--;
+    if (this.#queue.size > 0) this.loop.callSoon(this.#startNext);
+  }
+
+  _over(exchange: Exchange): void {
+    this.inFlight.delete(exchange);
+    exchange.connection.ended();
+    if (this.inFlight.size === 0) this.#onEmpty();
+  }
+
+  #start(exchange: Exchange): void {
+    this.#handling++;
+    exchange.start();
+  }
+
+  readonly #startNext = (): void => {
+    for (const exchange of this.#queue) {
+      if (this.#handling >= this.settings.concurrency) return;
+      this.#queue.delete(exchange);
+      this.#start(exchange);
+    }
+  };
+}
+
+// Before its turn came; nothing would tell of it any more.
+function isGone(incoming: Incoming, outgoing: Outgoing): boolean {
+  if (incoming.httpVersionMajor === 2) return (incoming as Http2ServerRequest).stream.destroyed;
+  return (outgoing as ServerResponse).destroyed || incoming.socket.destroyed;
+}
+
+/** Whether a request has what llhttp lets pass and no server should. */
+function breaksRules(incoming: Incoming): boolean {
+  if (!isTarget(incoming.url as string)) return true;
+  const host = hostOf(incoming);
+  if (incoming.httpVersionMajor === 2) return host !== undefined && !isHost(host);
+  if (incoming.httpVersion === "0.9") return true;
+  if (host === undefined) return false;
+  return !isHost(host) || hostsIn(incoming.rawHeaders) > 1;
+}
+
+function hostsIn(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  return hosts;
+}
