@@ -6,7 +6,7 @@ export type {
   SessionOptions,
   WebSocketRequestOptions,
 } from "./client/session-options.js";
-export { CookieJar } from "tough-cookie";
+export { CookieJar } from "./client/cookie-jar.js";
 export { ClientResponse, type FollowedRedirect } from "./client/client-response.js";
 export { LinesCursor } from "./client/lines-cursor.js";
 export type { RequestHeaders } from "./client/outgoing-headers.js";

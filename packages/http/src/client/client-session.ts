@@ -7,7 +7,7 @@ import {
   type Manager,
   until,
 } from "corio";
-import { CookieJar } from "tough-cookie";
+import { CookieJar } from "./cookie-jar.js";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import type { ServerSentEvent } from "../events/server-sent-events.js";
 import { connectWebSocket } from "../websocket/connect-websocket.js";

@@ -47,6 +47,8 @@ export class ConnectionPool {
   readonly #idle = new Set<Connection>();
   // hosts that wait, in turns
   readonly #queue = new Set<Host>();
+  // connections that say goodbye
+  readonly #leaving = new Set<Promise<unknown>>();
   #open = 0;
   #closed = false;
 
@@ -155,7 +157,7 @@ export class ConnectionPool {
   /** Closes everything; done when all sockets are closed. Who waits for a connection gets an error. */
   close(): Promise<unknown> {
     this.#closed = true;
-    const closing: Promise<unknown>[] = [];
+    const closing = [...this.#leaving];
     for (const host of this.#hosts.values()) {
       for (const future of host.waiting.splice(0)) fail(future, sessionClosed());
       for (const connection of host.connections) closing.push(connection.destroy(sessionClosed()));
@@ -215,7 +217,9 @@ export class ConnectionPool {
     const { host } = connection;
     if (!host.connections.delete(connection)) return;
     this.#open--;
-    void connection.destroy();
+    const leaving = connection.destroy();
+    this.#leaving.add(leaving);
+    void leaving.then(() => this.#leaving.delete(leaving));
     if (host.connections.size === 0 && host.waiting.length === 0) this.#hosts.delete(host.route.key);
   }
 

@@ -1,5 +1,5 @@
 import { type Coroutine, type EventLoop, type Future, sleep } from "corio";
-import type { CookieJar } from "tough-cookie";
+import type { CookieJar } from "./cookie-jar.js";
 import type { Dispatcher } from "undici";
 import { ClientConnectionError, RedirectError, ServerDisconnectedError } from "../errors/client-error.js";
 import { ConnectTimeoutError, HeadersTimeoutError } from "../errors/request-timeout-error.js";

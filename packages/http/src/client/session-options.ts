@@ -1,4 +1,4 @@
-import type { CookieJar } from "tough-cookie";
+import type { CookieJar } from "./cookie-jar.js";
 import type { WebSocketConnectOptions } from "../websocket/connect-websocket.js";
 import type { Auth } from "./auth.js";
 import type { ConnectorOptions } from "./connector.js";

@@ -36,4 +36,9 @@ export class HttpError extends CorioError {
     this.status = status;
     this.headers = headers;
   }
+
+  /** The answer, for frameworks that ask an error for it, as Hono does. */
+  getResponse(): Response {
+    return new Response(this.message, { status: this.status, headers: this.headers });
+  }
 }

@@ -45,9 +45,10 @@ export class ProxyServer implements Manager<ProxyServer> {
       const [, port] = (request.url as string).split(":");
       const onward = connect(Number(port), "127.0.0.1", () => {
         socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
-        pipeline(socket, onward, socket, () => {});
+        socket.pipe(onward).pipe(socket);
       });
-      onward.on("error", () => socket.end("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"));
+      socket.on("close", () => onward.destroy());
+      onward.on("close", () => socket.destroy());
       return this.#keep(onward);
     });
     this.#server.on("connection", (socket: Socket) => this.#keep(socket));

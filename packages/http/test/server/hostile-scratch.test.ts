@@ -85,19 +85,14 @@ const texts: Record<string, string> = {
   "nonsense after": request("GET /") + "xxxx\r\n\r\n",
 };
 
-it("scratch", { timeout: 60000 }, function* () {
-  const seen: string[] = [];
-  const handler = function* (incoming: Request) {
-    const text = yield* until(incoming.text());
-    seen.push(`${incoming.method} ${incoming.url} ${JSON.stringify(text)}`);
-    return new Response("ok");
-  };
-  yield* within(serving(handler, {bodyIdleTimeout: 200, keepAliveTimeout: 100}), function* (serving) {
-    for (const [name, text] of Object.entries(texts)) {
-      seen.length = 0;
-      const { received, ended } = yield* serving.exchange(text, 700);
-      console.log(name.padEnd(22), ended.padEnd(10), (received.match(/HTTP\/1\.1 \d+/g) ?? []).map((x) => x.slice(9)).join(","), "|", seen.join(" ; "));
-    }
-    console.log(serving.reports());
+
+const hs: Record<string, any> = {
+  reads: function* (incoming: Request) { return new Response(yield* until(incoming.text())); },
+  waits: function* (incoming: Request) { yield* sleep(20); return new Response("ok"); },
+  plain: () => new Response("ok"),
+};
+for (const [h, handler] of Object.entries(hs)) it.each(Object.entries(texts))(`${h} %s`, { timeout: 6000 }, function* (name, text) {
+  yield* within(serving(handler, {bodyIdleTimeout: 200, keepAliveTimeout: 100, shutdownTimeout: 100}), function* (serving) {
+      const { received, ended } = yield* serving.exchange(text, 200);
   });
 });
