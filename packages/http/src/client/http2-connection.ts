@@ -140,8 +140,9 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     if (!this.#retired) this.#idleTimer.refresh();
   }
 
-  failure({ id, rstCode }: ClientHttp2Stream, error: Error | undefined): Error {
-    if (id === undefined || id > this.#lastStream || rstCode === REFUSED_STREAM) return refused();
+  failure({ id, rstCode }: ClientHttp2Stream, answered: boolean, error: Error | undefined): Error {
+    const unseen = id === undefined || id > this.#lastStream || rstCode === REFUSED_STREAM;
+    if (unseen && !answered) return refused();
     if (this.#error !== undefined) return this.#error;
     if (this.#session.destroyed) return error ?? new Error("the server closed the connection");
     return new Error(`the server ended the stream with ${nameOf(rstCode)}`);

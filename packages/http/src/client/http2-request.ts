@@ -7,8 +7,8 @@ import type { TransportHandler } from "./connection.js";
 export interface Http2RequestOwner {
   /** It is over; said before anybody else learns of it. */
   over(request: Http2Request): void;
-  /** Why a stream has ended too early. */
-  failure(stream: ClientHttp2Stream, error: Error | undefined): Error;
+  /** Why a stream has ended too early, before it was answered or after that. */
+  failure(stream: ClientHttp2Stream, answered: boolean, error: Error | undefined): Error;
 }
 
 /**
@@ -88,7 +88,7 @@ export class Http2Request implements Dispatcher.DispatchController {
     const stream = this.#stream;
     if (this.#over || stream === undefined) return;
     if (!this.#complete || !this.#answered) {
-      this.fail(this.#owner.failure(stream, this.#error));
+      this.fail(this.#owner.failure(stream, this.#answered, this.#error));
       return;
     }
     // all has arrived before the connection broke

@@ -36,10 +36,14 @@ export function headerList(input: HeadersInput | undefined): HeaderList {
   return list;
 }
 
-/** @internal The list of what has been checked. */
+/**
+ * @internal The list of what `Headers` has checked, which lets control characters pass.
+ *
+ * @throws a `TypeError` for a value that cannot be sent
+ */
 export function listOf(headers: Headers): HeaderList {
   const list: string[] = [];
-  for (const [name, value] of headers) list.push(name, value);
+  for (const [name, value] of headers) list.push(name, checkedValue(name, value));
   return list;
 }
 
@@ -63,11 +67,8 @@ const SPACE_AROUND = /^[\t\n\r ]|[\t\n\r ]$/;
 
 function append(list: string[], given: unknown, content: unknown): void {
   const name = String(given).toLowerCase();
-  const value = trimmed(String(content));
   if (!TOKEN.test(name)) throw invalidArgument("HEADER", `${JSON.stringify(name)} cannot be the name of a header`);
-  if (NO_VALUE.test(value)) {
-    throw invalidArgument("HEADER", `the value of the header ${name} has a character that no header can have`);
-  }
+  const value = checkedValue(name, trimmed(String(content)));
   for (let i = 0; i < list.length; i += 2) {
     if (list[i] === name && name !== "set-cookie") {
       list[i + 1] = `${list[i + 1]}, ${value}`;
@@ -75,6 +76,11 @@ function append(list: string[], given: unknown, content: unknown): void {
     }
   }
   list.push(name, value);
+}
+
+function checkedValue(name: string, value: string): string {
+  if (!NO_VALUE.test(value)) return value;
+  throw invalidArgument("HEADER", `the value of the header ${name} has a character that no header can have`);
 }
 
 function trimmed(value: string): string {

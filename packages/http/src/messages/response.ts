@@ -329,7 +329,8 @@ function withContentType(list: HeaderList, type: string): HeaderList {
   return valueIn(list, "content-type") === undefined ? [...list, "content-type", type] : list;
 }
 
-function checkStatus(status: number): number {
+/** @internal */
+export function checkStatus(status: number): number {
   if (Number.isInteger(status) && status >= 200 && status <= 599) return status;
   throw Object.assign(new RangeError(`the status of a response is from 200 to 599, not ${String(status)}`), {
     code: "ERR_CORIO_STATUS",
@@ -339,7 +340,8 @@ function checkStatus(status: number): number {
 // RFC 9112, section 4: reason-phrase
 const NO_REASON = /[^\t\x20-\x7e\x80-\xff]/;
 
-function checkStatusText(text: string): string {
+/** @internal */
+export function checkStatusText(text: string): string {
   if (!NO_REASON.test(text)) return text;
   throw invalidArgument("STATUS_TEXT", "statusText has a character that cannot stand after a status");
 }

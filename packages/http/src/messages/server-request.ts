@@ -14,6 +14,7 @@ type WebRequest = globalThis.Request;
 export interface RequestHost extends BodyHost {
   readonly loop: EventLoop;
   readonly limits: BodyLimits;
+  readonly isHttp2: boolean;
   /** `http` or `https`. */
   readonly scheme: string;
   /** For a client that names none. */
@@ -58,8 +59,8 @@ export class ServerRequest {
   get url(): string {
     if (this.#url === undefined) {
       const incoming = this.#incoming;
-      const { scheme, authority } = this.#host;
-      this.#url = requestUrl(scheme, hostOf(incoming) ?? authority, incoming.url as string);
+      const { scheme, authority, isHttp2 } = this.#host;
+      this.#url = requestUrl(scheme, hostOf(incoming, isHttp2) ?? authority, incoming.url as string);
     }
     return this.#url;
   }
@@ -87,7 +88,10 @@ export class ServerRequest {
 
   get body(): WebRequest["body"] {
     if (this.#stream === undefined) {
-      this.#stream = hasBody(this.#incoming) && !this.#used ? (this.#source().stream() as WebRequest["body"]) : null;
+      this.#stream =
+        hasBody(this.#incoming, this.#host.isHttp2) && !this.#used
+          ? (this.#source().stream() as WebRequest["body"])
+          : null;
     }
     return this.#stream;
   }
@@ -166,7 +170,7 @@ export class ServerRequest {
 
   /** @internal How many bytes of the body are still to be received: 0 if all have come, `undefined` if only the client knows. */
   get _remaining(): number | undefined {
-    if (this.#incoming.complete || !hasBody(this.#incoming)) return 0;
+    if (this.#incoming.complete || !hasBody(this.#incoming, this.#host.isHttp2)) return 0;
     return this.#body === undefined ? lengthOf(this.#incoming) : this.#body.remaining;
   }
 
@@ -252,7 +256,7 @@ export class ServerRequest {
 
   async #whole(): Promise<Buffer> {
     this.#checkUnused();
-    if (!hasBody(this.#incoming)) return EMPTY;
+    if (!hasBody(this.#incoming, this.#host.isHttp2)) return EMPTY;
     this.#used = true;
     const stream = this.#stream;
     if (stream === undefined || stream === null) return this.#source().whole();
@@ -282,13 +286,13 @@ const COLON = 58;
 const EMPTY = Buffer.alloc(0);
 
 /** @internal Which host a request names; `undefined` if none. */
-export function hostOf(incoming: IncomingMessage | Http2ServerRequest): string | undefined {
-  return incoming.httpVersionMajor === 2 ? (incoming as Http2ServerRequest).authority : incoming.headers.host;
+export function hostOf(incoming: IncomingMessage | Http2ServerRequest, isHttp2: boolean): string | undefined {
+  return isHttp2 ? (incoming as Http2ServerRequest).authority : incoming.headers.host;
 }
 
 /** @internal Whether the client sends a body, be it an empty one. */
-function hasBody(incoming: IncomingMessage | Http2ServerRequest): boolean {
-  if (incoming.httpVersionMajor === 2) return !(incoming as Http2ServerRequest).stream.endAfterHeaders;
+function hasBody(incoming: IncomingMessage | Http2ServerRequest, isHttp2: boolean): boolean {
+  if (isHttp2) return !(incoming as Http2ServerRequest).stream.endAfterHeaders;
   const { headers } = incoming;
   const length = headers["content-length"];
   return headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");

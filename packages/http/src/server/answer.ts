@@ -13,6 +13,7 @@ import {
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { bytesOf } from "../messages/body-chunk.js";
 import type { HeaderList } from "../messages/header-list.js";
+import type { Connection } from "./connection.js";
 
 /** @internal What Node sends an answer by. */
 export type Outgoing = ServerResponse | Http2ServerResponse;
@@ -36,6 +37,7 @@ const SLICE = 64 * 1024;
  */
 export class Answer {
   readonly #loop: EventLoop;
+  readonly #connection: Connection;
   readonly #outgoing: Outgoing;
   readonly #isHttp2: boolean;
   readonly #isHead: boolean;
@@ -46,10 +48,17 @@ export class Answer {
   // who waits until the client has taken more
   #waiting: Future<void> | undefined;
 
-  constructor(loop: EventLoop, outgoing: Outgoing, isHttp2: boolean, isHead: boolean, writeTimeout: number | null) {
+  constructor(
+    loop: EventLoop,
+    connection: Connection,
+    outgoing: Outgoing,
+    isHead: boolean,
+    writeTimeout: number | null,
+  ) {
     this.#loop = loop;
+    this.#connection = connection;
     this.#outgoing = outgoing;
-    this.#isHttp2 = isHttp2;
+    this.#isHttp2 = connection.isHttp2;
     this.#isHead = isHead;
     this.#writeTimeout = writeTimeout;
   }
@@ -207,7 +216,6 @@ export class Answer {
    * @returns whether the head has characters that are one byte in it and two in UTF-8
    */
   #writeHead({ status, statusText, headers }: AnswerHead, length: number | undefined, isEmpty: boolean): boolean {
-    this.#headWritten = true;
     const sent: string[] = [];
     let { closes } = this;
     let upgrades = false;
@@ -231,6 +239,7 @@ export class Answer {
     if (announced !== undefined && status !== 204) sent.push("content-length", announced);
     if (this.#isHttp2) {
       (this.#outgoing as Http2ServerResponse).writeHead(status, sent as never);
+      this.#headWritten = true;
       return false;
     }
     const response = this.#outgoing as ServerResponse;
@@ -238,6 +247,8 @@ export class Answer {
     else if (closes) response.shouldKeepAlive = false;
     if (statusText === "") response.writeHead(status, sent);
     else response.writeHead(status, statusText, sent);
+    this.#headWritten = true;
+    if (closes) this.#connection.isEnding = true;
     return wide;
   }
 }

@@ -1,14 +1,52 @@
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import type { Exchange } from "./exchange.js";
 
 /** @internal A connection of a client, and what is in flight on it. */
 export abstract class Connection {
-  /** How many requests are in flight on it. */
-  inFlight = 0;
+  abstract readonly isHttp2: boolean;
   /** Whether it has brought a request. */
   wasUsed = false;
+  /** Whether it ends with an answer that has gone out already: what still comes is not looked at. */
+  isEnding = false;
+  /** The request that came last. */
+  latest: Exchange | undefined;
+  // one at a time, on most connections
+  #one: Exchange | undefined;
+  #others: Set<Exchange> | undefined;
   #onGoingAway: (() => void)[] | undefined;
   #goesAway = false;
+
+  /** Those that are in flight. */
+  get exchanges(): Exchange[] {
+    return [...(this.#one === undefined ? [] : [this.#one]), ...(this.#others ?? [])];
+  }
+
+  /** Whether nothing is in flight. */
+  get isIdle(): boolean {
+    return this.#one === undefined && (this.#others === undefined || this.#others.size === 0);
+  }
+
+  /** A request has come. */
+  begun(exchange: Exchange): void {
+    this.wasUsed = true;
+    this.latest = exchange;
+    if (this.#one === undefined) this.#one = exchange;
+    else (this.#others ??= new Set()).add(exchange);
+  }
+
+  /** A request is over. */
+  ended(exchange: Exchange): void {
+    if (this.latest === exchange) this.latest = undefined;
+    if (this.#one === exchange) this.#one = undefined;
+    else this.#others?.delete(exchange);
+    if (this.#goesAway) this.leave();
+  }
+
+  /** It is closed. */
+  closed(): void {
+    for (const exchange of this.exchanges) exchange.closed();
+  }
 
   /** No further request is to come by it. What has no request is closed now, what has one afterwards. */
   goAway(): void {
@@ -19,16 +57,10 @@ export abstract class Connection {
     this.leave();
   }
 
-  /** What is called when it is to go away; at once if it is already. */
+  /** Sets what is called when it is to go away; at once if it is already. */
   onGoingAway(callback: () => void): void {
     if (this.#goesAway) callback();
     else (this.#onGoingAway ??= []).push(callback);
-  }
-
-  /** A request is over. */
-  ended(): void {
-    this.inFlight--;
-    if (this.#goesAway) this.leave();
   }
 
   /** The client has taken a request back. */
@@ -42,6 +74,7 @@ export abstract class Connection {
 
 /** @internal */
 export class Http1Connection extends Connection {
+  readonly isHttp2 = false;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
@@ -57,7 +90,7 @@ export class Http1Connection extends Connection {
 
   protected leave(): void {
     const socket = this.#socket;
-    if (this.inFlight > 0) return;
+    if (!this.isIdle) return;
     // one that has just begun to send its first request is waited for, as long as headers may take
     if (!this.wasUsed && socket.bytesRead > 0) return;
     socket.destroySoon();
@@ -69,6 +102,7 @@ const RESET_WINDOW = 10_000;
 
 /** @internal */
 export class Http2Connection extends Connection {
+  readonly isHttp2 = true;
   readonly #session: ServerHttp2Session;
   readonly #maxResets: number;
   #resets = 0;

@@ -2,7 +2,7 @@ import type { Http2ServerRequest, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Connection, Http1Connection, Http2Connection } from "./connection.js";
-import type { Exchange, Incoming } from "./exchange.js";
+import type { Incoming } from "./exchange.js";
 import type { NodeServer } from "./node-server.js";
 import { answerRaw } from "./raw-answers.js";
 import type { ServeSettings } from "./serve-options.js";
@@ -53,24 +53,25 @@ export class Connections {
 
   /** That by which a request has come; `undefined` if it is gone already. */
   of(incoming: Incoming): Connection | undefined {
-    const bearer = incoming.httpVersionMajor === 2 ? (incoming as Http2ServerRequest).stream.session : incoming.socket;
+    const { stream } = incoming as Partial<Http2ServerRequest>;
+    // by its class, and not by the version that the client has written
+    const bearer = stream === undefined ? incoming.socket : stream.session;
     return (bearer as Known | undefined)?.[CONNECTION];
   }
 
-  /**
-   * What came by it is no HTTP, or came too slowly. Requests that were received whole before are answered nevertheless.
-   *
-   * @param inFlight all requests of the server
-   */
-  broken(socket: Socket, error: NodeJS.ErrnoException, inFlight: Iterable<Exchange>): void {
+  /** What came by it is no HTTP, or came too slowly. Requests that were received whole before are answered nevertheless. */
+  broken(socket: Socket, error: NodeJS.ErrnoException): void {
     const connection = (socket as Known)[CONNECTION];
-    if (!socket.writable || error.code === "ECONNRESET") {
+    if (!socket.writable || error.code === "ECONNRESET" || connection === undefined) {
       socket.destroy();
       return;
     }
-    const exchanges = [...inFlight].filter((exchange) => exchange.connection === connection);
+    const { exchanges, isEnding } = connection;
+    // it closes with an answer that is on its way
+    if (isEnding && exchanges.length > 0) return;
+    connection.isEnding = true;
     const cutOff = exchanges.filter((exchange) => !exchange.isReceived);
-    if (exchanges.length > cutOff.length) connection?.goAway();
+    if (exchanges.length > cutOff.length) connection.goAway();
     else if (cutOff.some((exchange) => exchange.hasBegun)) socket.destroy();
     else answerRaw(socket, error.code);
     for (const exchange of cutOff) exchange.clientGone();
@@ -97,6 +98,8 @@ export class Connections {
   }
 
   #addHttp1(socket: Socket): void {
+    // put back into Node's hands after an upgrade that is none
+    if ((socket as Known)[CONNECTION] !== undefined) return;
     const connection = new Http1Connection(socket);
     this.#add(connection, socket);
     socket.once("close", () => this.#delete(connection));
@@ -109,7 +112,7 @@ export class Connections {
     const { keepAliveTimeout } = this.#settings;
     if (keepAliveTimeout === null) return;
     session.setTimeout(keepAliveTimeout, () => {
-      if (connection.inFlight === 0) session.close();
+      if (connection.isIdle) session.close();
     });
   }
 
@@ -121,6 +124,8 @@ export class Connections {
 
   #delete(connection: Connection): void {
     this.#all.delete(connection);
+    // Node says it of the answer that is being sent, and not of those behind it
+    connection.closed();
     this.#closed();
   }
 

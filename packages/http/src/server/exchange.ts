@@ -19,7 +19,7 @@ import { HttpError } from "../errors/http-error.js";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { type HeaderList, headerList, listOf, valueIn } from "../messages/header-list.js";
 import { PlatformResponse } from "../messages/platform.js";
-import { isOurs, type Response } from "../messages/response.js";
+import { checkStatus, checkStatusText, isOurs, type Response } from "../messages/response.js";
 import type { RequestScope } from "../messages/request-scope.js";
 import { type RequestHost, ServerRequest } from "../messages/server-request.js";
 import { UpgradeResponse } from "../messages/upgrade-response.js";
@@ -71,11 +71,11 @@ export class Exchange implements RequestHost {
   readonly loop: EventLoop;
   readonly request: ServerRequest;
   readonly connection: Connection;
+  readonly isHttp2: boolean;
   readonly #service: Service;
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
   readonly #answer: Answer;
-  readonly #isHttp2: boolean;
   readonly #upgrade: UpgradeRequest | undefined;
   #expectsContinue: boolean;
   #task: Future<void> | undefined;
@@ -100,12 +100,12 @@ export class Exchange implements RequestHost {
     this.#service = service;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
-    this.#isHttp2 = incoming.httpVersionMajor === 2;
+    this.isHttp2 = connection.isHttp2;
     this.#expectsContinue = expectsContinue;
     this.#upgrade = upgrade;
-    this.#answer = new Answer(loop, outgoing, this.#isHttp2, incoming.method === "HEAD", settings.writeTimeout);
+    this.#answer = new Answer(loop, connection, outgoing, incoming.method === "HEAD", settings.writeTimeout);
     this.request = new ServerRequest(incoming, this);
-    connection.inFlight++;
+    connection.begun(this);
     (outgoing as Outgoing & { [EXCHANGE]?: Exchange })[EXCHANGE] = this;
     outgoing.on("close", onClose);
   }
@@ -151,7 +151,7 @@ export class Exchange implements RequestHost {
   refuse(error: HttpError): void {
     this.#handled = true;
     const rest = this.#sendError(error);
-    if (rest !== undefined) this.loop.createTask(rest, { name: `refusing ${this.#incoming.method}` });
+    if (rest !== undefined) this.#task = this.loop.createTask(rest, { name: `refusing ${this.#incoming.method}` });
   }
 
   /** Cancels the request's task. */
@@ -173,7 +173,7 @@ export class Exchange implements RequestHost {
   clientGone(): CorioError {
     if (this.#gone === undefined) {
       this.#gone = clientGone();
-      if (this.#isHttp2) this.connection.requestTakenBack();
+      if (this.isHttp2) this.connection.requestTakenBack();
       this.cancel(this.#gone);
     }
     return this.#gone;
@@ -229,7 +229,9 @@ export class Exchange implements RequestHost {
   // The platform's, or one that another library has made.
   #sendForeign(response: unknown): Coroutine<void> | undefined {
     if (!isResponse(response)) throw notResponse(response);
-    const { status, statusText, body } = response;
+    const { body } = response;
+    const status = checkStatus(response.status);
+    const statusText = checkStatusText(response.statusText ?? "");
     if (response.bodyUsed || body?.locked === true) throw bodyUsed();
     let headers = response.headers instanceof Headers ? listOf(response.headers) : headerList(response.headers);
     // what `fetch` has decoded is sent as it is now
@@ -242,7 +244,7 @@ export class Exchange implements RequestHost {
   #sendWhole(head: AnswerHead, body: string | Uint8Array | null): Coroutine<void> | undefined {
     const answer = this.#answer;
     const remaining = this.request._remaining;
-    answer.closes = this.#service.isClosing;
+    answer.closes = this.#isLast;
     if (remaining === 0) return answer.whole(head, body);
     if (remaining !== undefined && remaining <= WORTH_DRAINING) {
       const rest = answer.whole(head, body);
@@ -250,19 +252,19 @@ export class Exchange implements RequestHost {
       return rest;
     }
     answer.closes = true;
-    if (this.#isHttp2) this.#endStream();
+    if (this.isHttp2) this.#endStream();
     // a client that was to wait for our word has not sent anything
-    const hold = this.#isHttp2 || this.#expectsContinue ? undefined : () => this.#linger();
+    const hold = this.isHttp2 || this.#expectsContinue ? undefined : () => this.#linger();
     return answer.whole(head, body, hold);
   }
 
   *#sendStream(head: AnswerHead, source: Source<unknown>, length: number | undefined): Coroutine<void> {
-    this.#answer.closes = this.#service.isClosing;
+    this.#answer.closes = this.#isLast;
     yield* this.#answer.stream(head, source, length);
     const remaining = this.request._remaining;
     if (remaining === 0) return;
     if (remaining !== undefined && remaining <= WORTH_DRAINING) this.#drain();
-    else if (this.#isHttp2) this.#endStream();
+    else if (this.isHttp2) this.#endStream();
     else (this.#incoming as IncomingMessage).socket.destroySoon();
   }
 
@@ -355,7 +357,20 @@ export class Exchange implements RequestHost {
   }
 
   #sendError(error: HttpError): Coroutine<void> | undefined {
-    return this.#closed ? undefined : this.#sendWhole(...errorAnswer(error));
+    if (this.#closed) return undefined;
+    let parts: ReturnType<typeof errorAnswer>;
+    try {
+      parts = errorAnswer(error);
+    } catch (exception) {
+      this.#report("An HttpError cannot be sent", exception);
+      parts = errorAnswer(new HttpError(500));
+    }
+    return this.#sendWhole(...parts);
+  }
+
+  // Of those that came one after another, all are answered.
+  get #isLast(): boolean {
+    return this.#service.isClosing && this.connection.latest === this;
   }
 
   get #wasCancelled(): boolean {
@@ -370,10 +385,14 @@ export class Exchange implements RequestHost {
 
   /** Node has done with the answer: the client has it, or is gone. */
   closed(): void {
+    if (this.#closed) return;
     this.#closed = true;
     if (this.loop.closed) return;
-    if (this.#handled) this.#service._over(this);
-    else if (this.#outgoing.writableFinished) this.#answer.closed();
+    if (this.#handled) {
+      // a refusal may still be on its way
+      this.#task?.cancel();
+      this.#service._over(this);
+    } else if (this.#outgoing.writableEnded && this.#outgoing.writableFinished) this.#answer.closed();
     else this.loop.callFromHost(goneIn, this);
   }
 

@@ -9,9 +9,10 @@ import type { Incoming } from "./exchange.js";
 import { createNodeServer, type NodeServer, stopListening } from "./node-server.js";
 import { Requests } from "./requests.js";
 import type { RequestHandler, ServeSettings } from "./serve-options.js";
+import { isWebSocketRequest, putBack } from "./websocket-request.js";
 
-// While connections keep coming, so many visits of the host are waited for before the server stops to listen.
-const MOST_POLLS = 64;
+// Node takes one connection each time that it looks. Beyond the backlog they have come after the shutdown began.
+const BACKLOG = 511;
 
 /**
  * A server: it listens, and has a task for each request. Made by `serve`.
@@ -226,7 +227,7 @@ export class HttpServer {
     });
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
       if (loop.closed) socket.destroy();
-      else this.#connections.broken(socket as Socket, error, this.#requests.inFlight);
+      else this.#connections.broken(socket as Socket, error);
     });
   }
 
@@ -243,6 +244,17 @@ export class HttpServer {
       return;
     }
     socket.on("error", ignore);
+    // those before it end the connection: Node does not tell any more when it can take more of their answers
+    if (!connection.isIdle) {
+      connection.isEnding = true;
+      connection.goAway();
+      return;
+    }
+    if (!isWebSocketRequest(incoming)) {
+      putBack(incoming, socket, head);
+      this.#server.emit(this.#settings.tls === undefined ? "connection" : "secureConnection", socket);
+      return;
+    }
     const outgoing = new ServerResponse(incoming);
     outgoing.shouldKeepAlive = false;
     outgoing.assignSocket(socket as Socket);
@@ -265,10 +277,12 @@ export class HttpServer {
 
   // The system accepts connections on its own, which are lost when the socket that listens is closed.
   *#acceptWaiting(): Coroutine<void> {
-    for (let polls = 0; polls < MOST_POLLS && !this.#closing; polls++) {
+    const { backlog = BACKLOG } = this.#settings;
+    let quiet = 0;
+    for (let polls = 0; polls <= backlog && quiet < 2 && !this.#closing; polls++) {
       const { accepted } = this.#connections;
-      yield* poll(this.loop, 2);
-      if (this.#connections.accepted === accepted) return;
+      yield* poll(this.loop, 1);
+      quiet = this.#connections.accepted === accepted ? quiet + 1 : 0;
     }
   }
 

@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from "nod
 import { createSecureServer, type Http2SecureServer } from "node:http2";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { Server as NetServer } from "node:net";
+import { isWebSocketRequest } from "./websocket-request.js";
 import type { ServeSettings } from "./serve-options.js";
 
 /** @internal What Node has for a server, one of three kinds. */
@@ -52,11 +53,8 @@ export function stopListening(server: NodeServer): void {
 
 function bareServer(settings: ServeSettings): NodeServer {
   const { tls, http2, allowHTTP1, headersTimeout, maxHeaderSize, maxConcurrentStreams } = settings;
-  // of newer Nodes: a client that asks for something else than WebSocket is answered as if it had not asked
-  const upgrades = {
-    shouldUpgradeCallback: ({ headers }: { headers: { upgrade?: string } }) =>
-      headers.upgrade?.toLowerCase() === "websocket",
-  };
+  // of newer Nodes: a client that asks for something else is answered as if it had not asked
+  const upgrades = { shouldUpgradeCallback: isWebSocketRequest };
   if (tls === undefined) return createHttpServer({ noDelay: true, ...upgrades });
   // a handshake is to be no slower than the headers
   const secure = { noDelay: true, ...(headersTimeout === null ? {} : { handshakeTimeout: headersTimeout }), ...tls };

@@ -18,7 +18,7 @@ export class Requests implements Service {
   readonly context: Context = copyContext();
   authority = "localhost";
   isClosing = false;
-  readonly inFlight = new Set<Exchange>();
+  readonly #inFlight = new Set<Exchange>();
   readonly #queue = new Set<Exchange>();
   readonly #onEmpty: () => void;
   #handling = 0;
@@ -34,7 +34,7 @@ export class Requests implements Service {
 
   /** How many have no answer yet, or one that the client has not taken whole. */
   get size(): number {
-    return this.inFlight.size;
+    return this.#inFlight.size;
   }
 
   accept(
@@ -44,14 +44,16 @@ export class Requests implements Service {
     expectsContinue: boolean,
     upgrade?: UpgradeRequest,
   ): void {
-    connection.wasUsed = true;
-    if (isGone(incoming, outgoing)) {
+    // what comes behind the last answer of a connection has nobody to answer to
+    if (connection.isEnding) return;
+    if (isGone(connection, incoming, outgoing)) {
       connection.requestTakenBack();
       return;
     }
     const exchange = new Exchange(this, connection, incoming, outgoing, expectsContinue, upgrade);
-    this.inFlight.add(exchange);
-    if (breaksRules(incoming)) exchange.refuse(new HttpError(400, undefined, { headers: { connection: "close" } }));
+    this.#inFlight.add(exchange);
+    const broken = brokenRule(connection, incoming);
+    if (broken !== undefined) exchange.refuse(new HttpError(broken, undefined, { headers: { connection: "close" } }));
     else if (this.#handling < this.settings.concurrency) this.#start(exchange);
     else if (this.#queue.size < this.settings.queueSize) this.#queue.add(exchange);
     else exchange.refuse(new HttpError(503, undefined, { headers: { "retry-after": "1" } }));
@@ -59,7 +61,7 @@ export class Requests implements Service {
 
   /** Cancels all of them. */
   cancel(reason: unknown): void {
-    for (const exchange of this.inFlight) {
+    for (const exchange of this.#inFlight) {
       if (this.#queue.delete(exchange)) exchange.refuse(new HttpError(503));
       else exchange.cancel(reason);
     }
@@ -73,9 +75,9 @@ export class Requests implements Service {
   }
 
   _over(exchange: Exchange): void {
-    this.inFlight.delete(exchange);
-    exchange.connection.ended();
-    if (this.inFlight.size === 0) this.#onEmpty();
+    this.#inFlight.delete(exchange);
+    exchange.connection.ended(exchange);
+    if (this.#inFlight.size === 0) this.#onEmpty();
   }
 
   #start(exchange: Exchange): void {
@@ -93,19 +95,28 @@ export class Requests implements Service {
 }
 
 // Before its turn came; nothing would tell of it any more.
-function isGone(incoming: Incoming, outgoing: Outgoing): boolean {
-  if (incoming.httpVersionMajor === 2) return (incoming as Http2ServerRequest).stream.destroyed;
+function isGone({ isHttp2 }: Connection, incoming: Incoming, outgoing: Outgoing): boolean {
+  if (isHttp2) return (incoming as Http2ServerRequest).stream.destroyed;
   return (outgoing as ServerResponse).destroyed || incoming.socket.destroyed;
 }
 
-/** Whether a request has what llhttp lets pass and no server should. */
-function breaksRules(incoming: Incoming): boolean {
-  if (!isTarget(incoming.url as string)) return true;
-  const host = hostOf(incoming);
-  if (incoming.httpVersionMajor === 2) return host !== undefined && !isHost(host);
-  if (incoming.httpVersion === "0.9") return true;
-  if (host === undefined) return false;
-  return !isHost(host) || hostsIn(incoming.rawHeaders) > 1;
+/** The status for a request that has what llhttp lets pass and no server should. */
+function brokenRule({ isHttp2 }: Connection, incoming: Incoming): number | undefined {
+  if (isHttp2) {
+    const host = hostOf(incoming, true);
+    return isTarget(incoming.url as string) && (host === undefined || isHost(host)) ? undefined : 400;
+  }
+  const { httpVersion, httpVersionMajor, headers } = incoming;
+  if (httpVersionMajor !== 1) return httpVersionMajor > 1 ? 505 : 400;
+  const { host, "transfer-encoding": encoding } = headers;
+  if (encoding !== undefined) {
+    // who speaks HTTP/1.0 in front of us would read it otherwise
+    if (httpVersion === "1.0" || !/(?:^|,)[ \t]*chunked$/i.test(encoding)) return 400;
+    if (encoding.toLowerCase() !== "chunked") return 501;
+  }
+  if (!isTarget(incoming.url as string)) return 400;
+  if (host === undefined) return undefined;
+  return isHost(host) && hostsIn(incoming.rawHeaders) === 1 ? undefined : 400;
 }
 
 function hostsIn(rawHeaders: readonly string[]): number {

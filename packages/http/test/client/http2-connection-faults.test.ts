@@ -64,8 +64,8 @@ function disconnected(message: RegExp): Error {
 
 const REFUSED = expect.objectContaining({ cause: expect.objectContaining({ code: "ERR_HTTP2_REFUSED" }) });
 
-describe("an answer that is cut short", () => {
-  test.each([
+describe("an answer over HTTP/2 that is cut short", () => {
+  const CODES = [
     ["NO_ERROR", codes.noError],
     ["PROTOCOL_ERROR", codes.protocolError],
     ["INTERNAL_ERROR", codes.internalError],
@@ -73,7 +73,9 @@ describe("an answer that is cut short", () => {
     ["CANCEL", codes.cancel],
     ["ENHANCE_YOUR_CALM", codes.calm],
     ["the code 77", 77],
-  ])("by a reset with %s breaks off, and the connection goes on", async (name, code) => {
+  ] as const;
+
+  test.each(CODES)("by a reset with %s breaks off, and the connection goes on", async (name, code) => {
     for (const fields of [[], [["content-length", "100"]]] satisfies Fields[]) {
       await inTest(
         answering(
@@ -83,11 +85,426 @@ describe("an answer that is cut short", () => {
         function* (session, server) {
           const response = yield* session.get("/");
           expect(yield* textOf(session)).toBe("ok");
-          const expected = code === codes.refusedStream ? /has refused/ : new RegExp(`broke off: .* with ${name}$`);
-          expect(yield* thrownBy(response.bytes())).toEqual(brokeOff(expected));
+          expect(yield* thrownBy(response.bytes())).toEqual(brokeOff(new RegExp(`broke off: .* with ${name}$`)));
           expect(server.peers).toHaveLength(1);
         },
       );
     }
+  });
+
+  test.each(CODES)("by a reset with %s in one piece with its beginning breaks off", async (_, code) => {
+    await inTest(
+      answering((stream) => [headers(stream, 200), data(stream, "x"), resetStream(stream, code)]),
+      function* (session) {
+        expect(yield* thrownBy(textOf(session))).toEqual(brokeOff(/./));
+      },
+    );
+  });
+
+  test.each(CODES)("by a reset with %s after its end is complete", async (_, code) => {
+    await inTest(
+      answering(
+        (stream) => [...ok(stream), resetStream(stream, code)],
+        (stream) => [headers(stream, 204, [], { end: true }), resetStream(stream, code)],
+        ok,
+      ),
+      function* (session, server) {
+        for (const text of ["ok", "", "ok"]) expect(yield* textOf(session)).toBe(text);
+        expect(server.peers).toHaveLength(1);
+      },
+    );
+  });
+
+  test.each(CODES)("before it began, by a reset with %s, is none", async (name, code) => {
+    await inTest(
+      answering((stream) => [resetStream(stream, code)], ok),
+      function* (session, server) {
+        const error = yield* thrownBy(session.post("/"));
+        if (code === codes.refusedStream) expect(error).toEqual(REFUSED);
+        else expect(error).toEqual(disconnected(new RegExp(`no answer from .* with ${name}$`)));
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(1);
+      },
+    );
+  });
+
+  test.each([
+    ["fewer bytes than it announced", "99", "x".repeat(98)],
+    ["more bytes than it announced", "99", "x".repeat(100)],
+    ["none of the bytes that it announced", "99", ""],
+  ])("or long, by %s, breaks off", async (_, length, content) => {
+    await inTest(
+      answering(
+        (stream) => [headers(stream, 200, [["content-length", length]]), data(stream, content, { end: true })],
+        ok,
+      ),
+      function* (session, server) {
+        expect(yield* thrownBy(textOf(session))).toEqual(brokeOff(/PROTOCOL_ERROR/));
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(1);
+      },
+    );
+  });
+
+  test.each([
+    ["is closed", (peer: Http2Peer) => peer.end()],
+    ["is reset", (peer: Http2Peer) => peer.reset()],
+  ])("because the connection %s breaks off, and others are none", async (_, close) => {
+    await inTest(
+      async (peer, number) => {
+        peer.send(settings());
+        const first = await peer.request();
+        if (number === 2) return peer.send(...ok(first));
+        peer.send(headers(first, 200), data(first, "x"));
+        await peer.request();
+        close(peer);
+      },
+      function* (session, server) {
+        const response = yield* session.get("/");
+        const closed = /the server closed the connection|ECONNRESET/;
+        expect(yield* thrownBy(session.post("/"))).toEqual(disconnected(closed));
+        expect(yield* thrownBy(response.bytes())).toEqual(brokeOff(closed));
+        expect(session.connections).toBe(0);
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(2);
+      },
+    );
+  });
+
+  test("because it goes beyond what it may send breaks off", async () => {
+    await inTest(
+      answering((stream) => [
+        headers(stream, 200),
+        ...Array.from({ length: 40 }, () => data(stream, "x".repeat(16_384))),
+      ]),
+      function* (session, server) {
+        const response = yield* session.get("/");
+        yield* until((server.peers[0] as Http2Peer).next("RST_STREAM"));
+        expect(yield* thrownBy(response.bytes())).toEqual(brokeOff(/FLOW_CONTROL_ERROR/));
+      },
+    );
+  });
+
+  test("by its trailers is complete", async () => {
+    await inTest(
+      answering((stream) => [
+        headers(stream, 200),
+        data(stream, "ok"),
+        frame("HEADERS", 5, stream, block([["x-checksum", "1"]])),
+      ]),
+      function* (session) {
+        yield* within(session.get("/"), function* (response) {
+          expect(yield* response.text()).toBe("ok");
+          expect(response.headers.get("x-checksum")).toBeNull();
+        });
+      },
+    );
+  });
+});
+
+describe("a server that leaves", () => {
+  test("finishes what it has begun, and refuses the rest", async () => {
+    await inTest(
+      async (peer, number) => {
+        peer.send(settings());
+        const first = await peer.request();
+        if (number === 2) return peer.send(...ok(first));
+        await peer.request();
+        peer.send(headers(first, 200), goaway(first));
+        await peer.next("GOAWAY");
+        peer.send(data(first, "fini"));
+        peer.send(data(first, "shed", { end: true }));
+        await peer.until(() => peer.ended);
+        peer.end();
+      },
+      function* (session, server) {
+        const first = createTask(textOf(session));
+        const second = createTask(thrownBy(session.post("/")));
+        expect(yield* second).toEqual(REFUSED);
+        expect(yield* textOf(session)).toBe("ok");
+        expect(yield* first).toBe("finished");
+        expect(server.peers).toHaveLength(2);
+        yield* until(server.peers[0]?.until(() => server.peers[0]?.closed === true) as Promise<void>);
+        expect(session.connections).toBe(1);
+      },
+    );
+  });
+
+  test("in two steps, as it should, refuses what comes in between", async () => {
+    await inTest(
+      async (peer, number) => {
+        peer.send(settings());
+        const first = await peer.request();
+        if (number === 2) return peer.send(...ok(first));
+        await peer.request();
+        peer.send(goaway(2 ** 31 - 1));
+        peer.send(goaway(first));
+        peer.send(...ok(first));
+      },
+      function* (session, server) {
+        const [first, second] = [createTask(textOf(session)), createTask(thrownBy(session.post("/")))];
+        expect([yield* first, yield* second]).toEqual(["ok", REFUSED]);
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(2);
+      },
+    );
+  });
+
+  test("with an error breaks off what it has begun, and refuses the rest", async () => {
+    await inTest(
+      async (peer) => {
+        peer.send(settings());
+        const first = await peer.request();
+        peer.send(headers(first, 200), data(first, "x"));
+        const second = await peer.request();
+        await peer.request();
+        peer.send(goaway(second, codes.internalError));
+      },
+      function* (session) {
+        const response = yield* session.get("/");
+        const [second, third] = [createTask(thrownBy(session.post("/"))), createTask(thrownBy(session.post("/")))];
+        expect(yield* second).toEqual(disconnected(/the server ended the connection with INTERNAL_ERROR/));
+        expect(yield* third).toEqual(REFUSED);
+        expect(yield* thrownBy(response.bytes())).toEqual(brokeOff(/ended the connection with INTERNAL_ERROR/));
+        expect(session.connections).toBe(0);
+      },
+    );
+  });
+
+  test.each([
+    ["in good order", goaway(1), (peer: Http2Peer) => peer.end()],
+    ["with an error", goaway(1, codes.internalError), (peer: Http2Peer) => peer.end()],
+  ])("%s in one piece with its answer has answered", async (_, leaving, end) => {
+    await inTest(
+      async (peer) => {
+        peer.send(settings());
+        const stream = await peer.request();
+        peer.send(...ok(stream), leaving);
+        end(peer);
+      },
+      function* (session) {
+        expect(yield* textOf(session)).toBe("ok");
+      },
+    );
+  });
+
+  test("with an error leaves a large answer whole that has arrived and is not read yet", async () => {
+    const length = 200_000;
+    await inTest(
+      async (peer) => {
+        peer.send(settings());
+        const stream = await peer.request();
+        const pieces = Array.from({ length: length / 10_000 }, () => data(stream, "x".repeat(10_000)));
+        peer.send(headers(stream, 200), ...pieces, data(stream, "", { end: true }), goaway(1, codes.internalError));
+      },
+      function* (session, server) {
+        const response = yield* session.get("/");
+        const [peer] = server.peers as [Http2Peer];
+        yield* until(peer.until(() => peer.ended));
+        expect(yield* response.bytes()).toHaveLength(length);
+      },
+    );
+  });
+
+  test("while nothing runs is left for a new connection", async () => {
+    await inTest(
+      async (peer) => {
+        peer.send(settings());
+        const stream = await peer.request();
+        peer.send(...ok(stream));
+        await peer.next("WINDOW_UPDATE");
+        peer.send(goaway(stream));
+      },
+      function* (session, server) {
+        expect(yield* textOf(session)).toBe("ok");
+        while (session.connections > 0) yield* sleep(1);
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(2);
+      },
+    );
+  });
+
+  test("for good closes idle connections without a word", async () => {
+    await inTest(
+      async (peer) => {
+        peer.send(settings());
+        peer.send(...ok(await peer.request()));
+        peer.end();
+      },
+      function* (session, server) {
+        expect(yield* textOf(session)).toBe("ok");
+        while (session.connections > 0) yield* sleep(1);
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(2);
+      },
+    );
+  });
+});
+
+describe("the settings of a server", () => {
+  test("are awaited by all but the first request", async () => {
+    await inTest(
+      async (peer, number) => {
+        const first = await peer.request();
+        await peer.next("SETTINGS");
+        expect([number, peer.frames.filter(({ type }) => type === "HEADERS")]).toEqual([1, []]);
+        peer.send(settings());
+        peer.send(...ok(await peer.request()), ...ok(await peer.request()), ...ok(first));
+      },
+      function* (session, server) {
+        expect(yield* gather([textOf(session), textOf(session), textOf(session)])).toEqual(["ok", "ok", "ok"]);
+        expect(server.peers).toHaveLength(1);
+      },
+    );
+  });
+
+  test("that allow nothing yet are awaited", async () => {
+    await inTest(
+      async (peer) => {
+        const first = await peer.request();
+        peer.send(settings({ maxConcurrentStreams: 0 }));
+        peer.send(resetStream(first, codes.refusedStream));
+        await peer.next("SETTINGS"); // the client's
+        await peer.next("SETTINGS"); // and what acknowledges ours
+        peer.send(settings({ maxConcurrentStreams: 1 }));
+        peer.send(...ok(await peer.request()));
+      },
+      function* (session, server) {
+        const refused = createTask(thrownBy(session.post("/")));
+        const waiting = createTask(textOf(session));
+        expect(yield* refused).toEqual(REFUSED);
+        expect(yield* waiting).toBe("ok");
+        expect(server.peers).toHaveLength(1);
+      },
+    );
+  });
+
+  test("that never come leave the time limit to the request", async () => {
+    await inTest(
+      async (peer) => void (await peer.request()),
+      function* (session, server) {
+        const timeout = { total: 50 };
+        const all = yield* gather([thrownBy(session.get("/", { timeout })), thrownBy(session.get("/", { timeout }))]);
+        expect(all).toEqual([withCode("TOTAL_TIMEOUT"), withCode("TOTAL_TIMEOUT")]);
+        expect(server.peers).toHaveLength(1);
+      },
+    );
+  });
+
+  test("may take what they gave: nothing more is sent until enough is over", async () => {
+    const acknowledged = (peer: Http2Peer, times: number): Promise<void> =>
+      peer.until(() => peer.log.filter((one) => one === "SETTINGS 0").length === 1 + times);
+    await inTest(
+      (peer) => peer.send(settings({ maxConcurrentStreams: 3 })),
+      function* (session, server) {
+        const [one, two] = [createTask(textOf(session)), createTask(textOf(session))];
+        while (server.peers.length === 0) yield* sleep(1);
+        const [peer] = server.peers as [Http2Peer];
+        const [first, second] = [yield* until(peer.request()), yield* until(peer.request())];
+        peer.send(settings({ maxConcurrentStreams: 1 }));
+        yield* until(acknowledged(peer, 2));
+        const three = createTask(textOf(session));
+        peer.send(...ok(first));
+        expect(yield* one).toBe("ok");
+        peer.send(frame("PING", 0, 0, Buffer.alloc(8)));
+        yield* until(peer.next("PING"));
+        expect(peer.frames.filter(({ type }) => type === "HEADERS")).toEqual([]);
+        peer.send(...ok(second));
+        peer.send(...ok(yield* until(peer.request())));
+        expect([yield* two, yield* three]).toEqual(["ok", "ok"]);
+        expect(server.peers).toHaveLength(1);
+      },
+      { limit: 1 },
+    );
+  });
+});
+
+describe("what is no HTTP/2", () => {
+  const garbage: Record<string, (peer: Http2Peer, stream: number) => void> = {
+    "another protocol": (peer) => peer.sendText("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"),
+    "no settings at first": (peer, stream) => peer.send(...ok(stream)),
+    "a frame beyond the size that was agreed upon": (peer) =>
+      peer.send(settings(), frame("DATA", 0, 1, Buffer.alloc(20_000))),
+    "data before the headers": (peer, stream) => peer.send(settings(), data(stream, "x")),
+    "an answer without a status": (peer, stream) =>
+      peer.send(settings(), frame("HEADERS", 4, stream, block([["a", "b"]]))),
+    "a status that is none": (peer, stream) => peer.send(settings(), headers(stream, "ok")),
+    "a name in capitals": (peer, stream) => peer.send(settings(), headers(stream, 200, [["Name", "value"]])),
+    "a header of a connection": (peer, stream) =>
+      peer.send(settings(), headers(stream, 200, [["transfer-encoding", "chunked"]])),
+    "headers that cannot be unpacked": (peer, stream) =>
+      peer.send(settings(), frame("HEADERS", 4, stream, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))),
+    "a push, which was declined": (peer, stream) =>
+      peer.send(settings(), frame("PUSH_PROMISE", 4, stream, Buffer.concat([Buffer.from([0, 0, 0, 2]), block([])]))),
+    "an answer to what was not asked": (peer) => peer.send(settings(), headers(99, 200)),
+    "headers without end": (peer, stream) =>
+      peer.send(
+        settings(),
+        frame("HEADERS", 0, stream, block([[":status", "200"]])),
+        ...Array.from({ length: 5_000 }, (_, i) =>
+          frame("CONTINUATION", 0, stream, block([[`x-${i}`, "x".repeat(100)]])),
+        ),
+      ),
+  };
+
+  test.each(Object.keys(garbage))("%s is an error of the request", async (name) => {
+    await inTest(
+      async (peer) => {
+        const stream = await peer.request();
+        garbage[name]?.(peer, stream);
+        await peer.until(() => peer.ended || peer.log.includes("GOAWAY 0"));
+        peer.end(); // as every server does that is told of its error
+      },
+      function* (session) {
+        const error = yield* thrownBy(session.get("/", { timeout: { total: 5_000 } }));
+        expect(error).toEqual(disconnected(/no answer from/));
+      },
+    );
+  });
+
+  test("between the interim answers of a server that never comes to the point is nothing", async () => {
+    await inTest(
+      answering((stream) => [
+        headers(stream, 103, [["link", "</style.css>"]]),
+        headers(stream, 100),
+        headers(stream, 103),
+        ...ok(stream),
+      ]),
+      function* (session) {
+        yield* within(session.get("/"), function* (response) {
+          expect(response.status).toBe(200);
+          expect(response.headers.get("link")).toBeNull();
+          expect(yield* response.text()).toBe("ok");
+        });
+      },
+    );
+  });
+});
+
+describe("closing the session", () => {
+  test("does not wait for a server that reads nothing", async () => {
+    await inTest(
+      async (peer) => {
+        peer.send(settings(), frame("WINDOW_UPDATE", 0, 0, Buffer.from([0x40, 0, 0, 0])));
+        const stream = await peer.request();
+        peer.send(frame("WINDOW_UPDATE", 0, stream, Buffer.from([0x40, 0, 0, 0])));
+        peer.stopReading();
+        peer.send(headers(stream, 200));
+      },
+      function* (session) {
+        yield* session.post("/", { body: Buffer.alloc(50_000_000) });
+        yield* session.close();
+      },
+    );
+  });
+
+  test("does not wait for a server that does not close", async () => {
+    await inTest(answering(ok), function* (session, server) {
+      expect(yield* textOf(session)).toBe("ok");
+      yield* session.close();
+      const [peer] = server.peers as [Http2Peer];
+      yield* until(peer.until(() => peer.closed || peer.ended));
+      expect(peer.log).toContain("GOAWAY 0");
+    });
   });
 });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import { type Coroutine, within } from "corio";
 import type { ClientSession } from "../../src/index.js";
@@ -41,8 +41,8 @@ const ACK = 1;
 const END_HEADERS = 4;
 
 /**
- * The server's end of a connection that speaks HTTP/2, frame by frame, right or wrong. It acknowledges settings and pings, and leaves
- * the rest to the test. Header blocks are written as plain literals, and those of the client are not read.
+ * The server's end of a connection that speaks HTTP/2, frame by frame, right or wrong. It acknowledges settings and pings, from the
+ * first frame on that the test sends, and leaves the rest to it. Header blocks are written as plain literals, and those of the client are not read.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9113#section-4
  */
@@ -57,8 +57,14 @@ export class Http2Peer {
   readonly #watchers = new Set<() => void>();
   #buffer = Buffer.alloc(0);
   #preface = false;
+  #begun = false;
+  #acknowledgements: Buffer[] = [];
 
-  constructor(socket: TLSSocket) {
+  /** @param tcp what its TLS stands on */
+  constructor(
+    socket: TLSSocket,
+    readonly tcp: Socket,
+  ) {
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) => {
       this.#buffer = Buffer.concat([this.#buffer, bytes]);
@@ -90,14 +96,16 @@ export class Http2Peer {
 
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
-      if (this.closed) throw new Error(`closed while it was waited for ${condition.toString()}: ${this.log.join(", ")}`);
+      if (this.closed)
+        throw new Error(`closed while it was waited for ${condition.toString()}: ${this.log.join(", ")}`);
       await new Promise<void>((resolve) => this.#watchers.add(resolve));
     }
   }
 
   /** Sends frames, all at once. */
   send(...frames: readonly Buffer[]): void {
-    if (!this.#socket.destroyed) this.#socket.write(Buffer.concat(frames));
+    this.#begun = true;
+    if (!this.#socket.destroyed) this.#socket.write(Buffer.concat([...frames, ...this.#acknowledgements.splice(0)]));
   }
 
   /** Sends what is no frame. */
@@ -116,7 +124,7 @@ export class Http2Peer {
 
   /** Ends it with a reset of TCP. */
   reset(): void {
-    this.#socket.resetAndDestroy();
+    this.tcp.resetAndDestroy();
   }
 
   destroy(): void {
@@ -137,8 +145,9 @@ export class Http2Peer {
       const stream = this.#buffer.readUInt32BE(5) & 0x7fffffff;
       const payload = this.#buffer.subarray(9, 9 + length);
       this.#buffer = this.#buffer.subarray(9 + length);
-      if (type === "SETTINGS" && !(flags & ACK)) this.send(frame("SETTINGS", ACK, 0));
-      if (type === "PING" && !(flags & ACK)) this.send(frame("PING", ACK, 0, payload));
+      if (type === "SETTINGS" && !(flags & ACK)) this.#acknowledgements.push(frame("SETTINGS", ACK, 0));
+      if (type === "PING" && !(flags & ACK)) this.#acknowledgements.push(frame("PING", ACK, 0, payload));
+      if (this.#begun) this.send();
       this.frames.push({ type, flags, stream, payload });
       this.log.push(`${type} ${stream}`);
     }
@@ -173,7 +182,12 @@ export type Fields = readonly (readonly [string, string])[];
 
 /** The head of an answer. */
 export function headers(stream: number, status: number | string, fields: Fields = [], { end = false } = {}): Buffer {
-  return frame("HEADERS", END_HEADERS | (end ? END_STREAM : 0), stream, block([[":status", String(status)], ...fields]));
+  return frame(
+    "HEADERS",
+    END_HEADERS | (end ? END_STREAM : 0),
+    stream,
+    block([[":status", String(status)], ...fields]),
+  );
 }
 
 /** A header block, as literals without an index. */
@@ -223,8 +237,10 @@ async function startPeerServer(tls: { cert: string; key: string }, script: PeerS
       if (!peer.closed && !peer.ended) errors.push(error);
     }
   };
+  const sockets = new Map<number | undefined, Socket>();
+  server.on("connection", (socket: Socket) => void sockets.set(socket.remotePort, socket));
   server.on("secureConnection", (socket) => {
-    const peer = new Http2Peer(socket);
+    const peer = new Http2Peer(socket, sockets.get(socket.remotePort) as Socket);
     peers.push(peer);
     void play(peer);
   });

@@ -17,7 +17,8 @@ export class Serving implements RawTarget {
   constructor(server: HttpServer, ca: string | undefined) {
     this.server = server;
     this.ca = ca;
-    server.loop.exceptionHandler = (_loop, { message, exception }) => void this.#reports.push(`${message}: ${exception}`);
+    server.loop.exceptionHandler = (_loop, { message, exception }) =>
+      void this.#reports.push(`${message}: ${exception}`);
   }
 
   get port(): number {
@@ -53,10 +54,7 @@ export function serving(handler: RequestHandler, { ca, ...options }: ServingOpti
   let made: Serving;
   return {
     *enter(): Coroutine<Serving> {
-      made = new Serving(
-        yield* serve(handler, { host: "127.0.0.1", port: 0, shutdownTimeout: 2_000, ...options }),
-        ca,
-      );
+      made = new Serving(yield* serve(handler, { host: "127.0.0.1", port: 0, shutdownTimeout: 2_000, ...options }), ca);
       return made;
     },
     *exit(error: unknown): Coroutine<void> {
@@ -72,7 +70,9 @@ export function serving(handler: RequestHandler, { ca, ...options }: ServingOpti
 
 /** The tasks of the running loop that are for requests. */
 export function tasksOfRequests(): string[] {
-  return [...allTasks(getRunningLoop())].map(({ name }) => name).filter((name) => /^[A-Z]+ [/*h]|^refusing /.test(name));
+  return [...allTasks(getRunningLoop())]
+    .map(({ name }) => name)
+    .filter((name) => /^[A-Z]+ [/*h]|^refusing /.test(name));
 }
 
 /** A raw client for a block. */

@@ -114,7 +114,6 @@ export class StreamReader {
     while (queue.length < size) {
       if (this.#eof) throw new IncompleteReadError(queue.takeAll(), size);
       // asked for more than the limit, so the buffer grows so far
-      this.#resume();
       yield* this._arrival("readexactly");
     }
     const data = queue.take(size);
@@ -263,9 +262,11 @@ export class StreamReader {
   _arrival(method: string): Future<void> {
     if (this.#error !== undefined) throw this.#error;
     if (this.#waiter !== undefined && !this.#waiter.done) throw alreadyWaiting(method);
+    const waiter = (this.#waiter = this.#loop.createFuture<void>());
+    // a source may have data at once, and feed it in this very call
     if (this.#paused) this.#resume();
-    this.#source?.waitForData?.();
-    return (this.#waiter = this.#loop.createFuture<void>());
+    if (!waiter.done) this.#source?.waitForData?.();
+    return waiter;
   }
 
   #wake(): void {

@@ -13,6 +13,7 @@ import {
   iterate,
   LimitOverrunError,
   race,
+  run,
   Runner,
   shield,
   sleep,
@@ -743,5 +744,25 @@ describe("a read that is cancelled", () => {
       expect(error).toBeInstanceOf(CancelledError);
       expect(error).toMatchObject({ reason: "enough" });
     });
+  });
+});
+
+describe("a reader of a source that has its data at once", () => {
+  test("gets more than it buffers", async () => {
+    let left = 5;
+    const bytes = await run(function* () {
+      const reader: StreamReader = new StreamReader({
+        limit: 1_000,
+        source: {
+          pauseReading() {},
+          resumeReading() {
+            if (left-- > 0) reader.feedData(new Uint8Array(1_500));
+          },
+        },
+      });
+      reader.feedData(new Uint8Array(2_500)); // which pauses it
+      return yield* reader.readexactly(9_000);
+    });
+    expect(bytes.length).toBe(9_000);
   });
 });
