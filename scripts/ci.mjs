@@ -1,5 +1,5 @@
 // Everything `npm test` does; then the mutations of the core, each of which exploration has to find; then what was built on other
-// runtimes: the tests of the core, of @corio/node and of @corio/testing on newer Nodes, the core's public behaviour on Bun and Deno. The runtimes come from npm into a cache folder: nothing else needs them, so package.json does not list them.
+// runtimes: the tests of the packages on newer Nodes, the core's public behaviour on Bun and Deno. The runtimes come from npm into a cache folder: nothing else needs them, so package.json does not list them.
 import { delimiter, join, resolve } from "node:path";
 import { runSteps } from "./steps.mjs";
 
@@ -20,13 +20,14 @@ const ok = await runSteps(
     { name: "mutations", command: ["npm", "run", "--silent", "mutations"], minutes: 8 },
     { name: "runtimes", command: install, minutes: 3 },
     ...Object.entries(NODES).map(([name, version]) => ({
-      name: `core, @corio/node and @corio/testing on Node ${version}`,
+      name: `core, @corio/node, @corio/http and @corio/testing on Node ${version}`,
       command: [
         installed(`${name}/bin/node`),
         "node_modules/vitest/vitest.mjs",
         "run",
         "packages/corio/",
         "packages/node/",
+        "packages/http/",
         "packages/testing/",
       ],
       // The PATH is for tests that start a node by name. Exploration is `npm test`'s: here it only has to work.
@@ -35,7 +36,7 @@ const ok = await runSteps(
         CORIO_SCHEDULES: "500",
         PATH: `${resolve(installed(`${name}/bin`))}${delimiter}${process.env["PATH"]}`,
       },
-      minutes: 7,
+      minutes: 8,
     })),
     { name: "core on Bun", command: [installed("@oven/bun-linux-x64/bin/bun"), publicSuite], minutes: 1 },
     {

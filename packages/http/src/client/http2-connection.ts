@@ -45,6 +45,7 @@ const FAREWELL = 500;
  * @see https://www.rfc-editor.org/rfc/rfc9113
  */
 export class Http2Connection implements Transport, Http2RequestOwner {
+  heard = 0;
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #authority: string;
@@ -52,6 +53,8 @@ export class Http2Connection implements Transport, Http2RequestOwner {
   readonly #requests = new Set<Http2Request>();
   readonly #idleTimer: NodeJS.Timeout;
   readonly #closed: Promise<void>;
+  readonly #patience: number;
+  #probing: NodeJS.Timeout | undefined;
   #hasSettings = false;
   #retired = false;
   #closing = false;
@@ -65,6 +68,7 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     this.#socket = socket;
     this.#authority = new URL(origin).host;
     this.#events = events;
+    this.#patience = options.keepAliveTimeout;
     this.#closed = new Promise((resolve) => socket.once("close", () => resolve()));
     const session = (this.#session = http2.connect(origin, {
       createConnection: () => socket,
@@ -90,7 +94,7 @@ export class Http2Connection implements Transport, Http2RequestOwner {
       this.#retire();
       for (const request of [...this.#requests]) request.closed();
     });
-    this.#idleTimer = setTimeout(() => this.#expire(), options.keepAliveTimeout).unref();
+    this.#idleTimer = setTimeout(() => this.#expire(), this.#patience).unref();
   }
 
   /** Sends a request. What is wrong with it comes back as an error of the answer. */
@@ -140,6 +144,21 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     if (!this.#retired) this.#idleTimer.refresh();
   }
 
+  /**
+   * Else requests would be sent for ever over a connection that leads nowhere. That is so after a network has gone, too, and after an
+   * error of the server's: Node tells it of that, and hears nothing any more, not even that the connection is closed.
+   */
+  probe(): void {
+    if (this.#probing !== undefined || this.#retired) return;
+    this.#probing = setTimeout(() => this.#retire(), this.#patience).unref();
+    this.#session.ping((error) => {
+      if (error !== null) return;
+      this.heard++;
+      clearTimeout(this.#probing);
+      this.#probing = undefined;
+    });
+  }
+
   failure({ id, rstCode }: ClientHttp2Stream, answered: boolean, error: Error | undefined): Error {
     const unseen = id === undefined || id > this.#lastStream || rstCode === REFUSED_STREAM;
     if (unseen && !answered) return refused();
@@ -170,6 +189,7 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     if (this.#retired) return;
     this.#retired = true;
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#probing);
     this.#events.onRetired();
   }
 

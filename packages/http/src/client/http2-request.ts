@@ -7,6 +7,10 @@ import type { TransportHandler } from "./connection.js";
 export interface Http2RequestOwner {
   /** It is over; said before anybody else learns of it. */
   over(request: Http2Request): void;
+  /** How often something has come of the server. */
+  heard: number;
+  /** Asks the server whether it is still there: since a request that was aborted now began, it has said nothing to anybody. */
+  probe(): void;
   /** Why a stream has ended too early, before it was answered or after that. */
   failure(stream: ClientHttp2Stream, answered: boolean, error: Error | undefined): Error;
 }
@@ -28,6 +32,7 @@ export class Http2Request implements Dispatcher.DispatchController {
   #over = false;
   #error: Error | undefined;
   #goOn: (() => void) | undefined;
+  #heardBefore = 0;
 
   constructor(owner: Http2RequestOwner, handler: TransportHandler) {
     this.#owner = owner;
@@ -44,6 +49,7 @@ export class Http2Request implements Dispatcher.DispatchController {
    */
   begin(stream: ClientHttp2Stream, body: Buffer | AsyncIterable<Uint8Array> | null, length: number | undefined): void {
     this.#stream = stream;
+    this.#heardBefore = this.#owner.heard;
     this.#noteEnd(stream);
     stream.on("response", (headers) => this.#answer(stream, headers));
     stream.on("end", () => {
@@ -61,6 +67,7 @@ export class Http2Request implements Dispatcher.DispatchController {
     if (this.#over) return;
     this.reason = error;
     this.fail(error);
+    if (this.#stream !== undefined && this.#heardBefore === this.#owner.heard) this.#owner.probe();
   }
 
   pause(): void {
@@ -117,9 +124,11 @@ export class Http2Request implements Dispatcher.DispatchController {
   #answer(stream: ClientHttp2Stream, headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#over) return;
     this.#answered = true;
+    this.#owner.heard++;
     const { ":status": status = 0, ...fields } = headers;
     this.#handler.onResponseStart(this, status, fields, "");
     stream.on("data", (chunk: Buffer) => {
+      this.#owner.heard++;
       if (!this.#over) this.#handler.onResponseData(this, chunk);
     });
   }

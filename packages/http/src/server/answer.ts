@@ -45,6 +45,7 @@ export class Answer {
   /** Whether it is the last one of its connection. */
   closes = false;
   #headWritten = false;
+  #gone: { readonly reason: unknown } | undefined;
   // who waits until the client has taken more
   #waiting: Future<void> | undefined;
 
@@ -81,7 +82,7 @@ export class Answer {
     if (body === null || length === 0) this.#outgoing.end();
     // Node sends the head in the encoding of a text that goes with it
     else this.#outgoing.end(wide && typeof body === "string" ? bytesOf(body) : body);
-    return this.#isTaken ? undefined : this.#taken();
+    return this.#isTaken ? undefined : this.#progress();
   }
 
   /**
@@ -99,7 +100,7 @@ export class Answer {
       yield* within(iteration, (it) => this.#pump(head, it, announced));
     }
     this.#outgoing.end();
-    if (!this.#isTaken) yield* this.#taken();
+    if (!this.#isTaken) yield* this.#progress();
   }
 
   /** Cuts it off, so that the client sees that it is not whole. */
@@ -117,8 +118,14 @@ export class Answer {
     else outgoing.destroy();
   }
 
-  /** The client has it, or will never have it. */
-  closed(): void {
+  /** The client has it whole. */
+  taken(): void {
+    this.#wake();
+  }
+
+  /** The client will never have it: who sends more gets the reason. */
+  gone(reason: unknown): void {
+    this.#gone = { reason };
     this.#wake();
   }
 
@@ -127,7 +134,7 @@ export class Answer {
     else yield* this.#write(bytesOf(body));
     if (hold !== undefined) yield* hold();
     this.#outgoing.end();
-    if (!this.#isTaken) yield* this.#taken();
+    if (!this.#isTaken) yield* this.#progress();
   }
 
   *#pump(head: AnswerHead, it: Cursor<unknown>, length: number | undefined): Coroutine<void> {
@@ -158,6 +165,7 @@ export class Answer {
 
   *#write(chunk: Buffer): Coroutine<void> {
     for (let from = 0; from < chunk.length; from += SLICE) {
+      this.#checkGone();
       const slice = chunk.length <= SLICE ? chunk : chunk.subarray(from, from + SLICE);
       if (!(this.#outgoing as ServerResponse).write(slice)) yield* this.#drained();
     }
@@ -181,13 +189,9 @@ export class Answer {
     return socket !== null && socket.writableLength === 0;
   }
 
-  /** Waits until the answer is closed. */
-  *#taken(): Coroutine<void> {
-    yield* this.#progress();
-  }
-
-  /** Waits until it is woken; a client for whom it waits too long is cut off. */
+  /** Waits until the client has taken more, or all of it. A client for whom it waits too long is cut off. */
   *#progress(): Coroutine<void> {
+    this.#checkGone();
     const waiting = (this.#waiting = this.#loop.createFuture<void>());
     const limit = this.#writeTimeout;
     const tooSlow = (): void => {
@@ -204,6 +208,11 @@ export class Answer {
       timer?.cancel();
       this.#waiting = undefined;
     }
+    this.#checkGone();
+  }
+
+  #checkGone(): void {
+    if (this.#gone !== undefined) throw this.#gone.reason;
   }
 
   #wake(): void {
@@ -257,8 +266,10 @@ export class Answer {
 const OWN_HEADERS = new Set([
   "connection",
   "content-length",
+  "http2-settings",
   "keep-alive",
   "proxy-connection",
+  "te",
   "trailer",
   "transfer-encoding",
   "upgrade",

@@ -9,6 +9,7 @@ import {
   type Future,
   isCancelled,
   isCoroutine,
+  iterate,
   type Source,
   Task,
   TimeoutError,
@@ -82,6 +83,8 @@ export class Exchange implements RequestHost {
   #begun = false;
   #handled = false;
   #closed = false;
+  // by an upgrade, which sees to the rest
+  #takenOver = false;
   #gone: CorioError | undefined;
   #timeUp = false;
   #timer: TimerHandle | undefined;
@@ -174,6 +177,7 @@ export class Exchange implements RequestHost {
     if (this.#gone === undefined) {
       this.#gone = clientGone();
       if (this.isHttp2) this.connection.requestTakenBack();
+      this.#answer.gone(this.#gone);
       this.cancel(this.#gone);
     }
     return this.#gone;
@@ -195,16 +199,26 @@ export class Exchange implements RequestHost {
       const rest = this.#send(response);
       if (rest !== undefined) yield* rest;
     } catch (error) {
-      const scope = this.request._scope;
-      if (scope !== undefined) yield* this.#endScope(scope, error);
-      if (isCancelled(error) && this.#wasCancelled) {
-        this.#cancelled();
-        throw error;
-      }
-      const rest = this.#failed(error);
-      if (rest !== undefined) yield* rest;
+      yield* this.#fails(error);
     } finally {
       this.#end();
+    }
+  }
+
+  *#fails(error: unknown): Coroutine<void> {
+    const scope = this.request._scope;
+    if (scope !== undefined) yield* this.#endScope(scope, error);
+    if (isCancelled(error) && this.#wasCancelled) {
+      this.#cancelled();
+      throw error;
+    }
+    try {
+      const rest = this.#failed(error);
+      if (rest !== undefined) yield* rest;
+    } catch (exception) {
+      this.#cutOff();
+      if (isCancelled(exception)) throw exception;
+      if (exception !== this.#gone) this.#report("The answer to a request failed", exception);
     }
   }
 
@@ -242,6 +256,8 @@ export class Exchange implements RequestHost {
   }
 
   #sendWhole(head: AnswerHead, body: string | Uint8Array | null): Coroutine<void> | undefined {
+    // it has caught its cancellation, and answers nobody
+    if (this.#gone !== undefined) return undefined;
     const answer = this.#answer;
     const remaining = this.request._remaining;
     answer.closes = this.#isLast;
@@ -259,6 +275,10 @@ export class Exchange implements RequestHost {
   }
 
   *#sendStream(head: AnswerHead, source: Source<unknown>, length: number | undefined): Coroutine<void> {
+    if (this.#gone !== undefined) {
+      yield* iterate(source).exit();
+      return;
+    }
     this.#answer.closes = this.#isLast;
     yield* this.#answer.stream(head, source, length);
     const remaining = this.request._remaining;
@@ -302,6 +322,7 @@ export class Exchange implements RequestHost {
     if (upgrade === undefined) throw notUpgradable();
     const { socket, head } = upgrade;
     const outgoing = this.#outgoing as ServerResponse;
+    this.#takenOver = true;
     outgoing.off("close", onClose);
     outgoing.detachSocket(socket as never);
     const request = this.#incoming as IncomingMessage;
@@ -328,7 +349,7 @@ export class Exchange implements RequestHost {
   // In the last moment of the task: there is no time left to wait.
   #cancelled(): void {
     if (this.#gone !== undefined || this.#closed) return;
-    if (this.#answer.hasBegun) this.#answer.cutOff();
+    if (this.#answer.hasBegun) this.#cutOff();
     else {
       this.#answer.closes = true;
       void this.#answer.whole(...errorAnswer(new HttpError(503)));
@@ -342,8 +363,12 @@ export class Exchange implements RequestHost {
     if (error instanceof HttpError && !hasBegun) return this.#sendError(error);
     this.#report(hasBegun ? "The body of an answer failed, and was cut off" : "The handler of a request failed", error);
     if (!hasBegun) return this.#sendError(new HttpError(500));
-    if (!this.#closed) this.#answer.cutOff();
+    this.#cutOff();
     return undefined;
+  }
+
+  #cutOff(): void {
+    if (!this.#closed) this.#answer.cutOff();
   }
 
   #report(message: string, exception: unknown): void {
@@ -385,14 +410,14 @@ export class Exchange implements RequestHost {
 
   /** Node has done with the answer: the client has it, or is gone. */
   closed(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#takenOver) return;
     this.#closed = true;
     if (this.loop.closed) return;
     if (this.#handled) {
       // a refusal may still be on its way
       this.#task?.cancel();
       this.#service._over(this);
-    } else if (this.#outgoing.writableEnded && this.#outgoing.writableFinished) this.#answer.closed();
+    } else if (this.#outgoing.writableEnded && this.#outgoing.writableFinished) this.#answer.taken();
     else this.loop.callFromHost(goneIn, this);
   }
 

@@ -1,4 +1,4 @@
-import { asyncGenerator, type Coroutine, createTask, forEach, isCancelled, sleep, timeout, within } from "corio";
+import { asyncGenerator, type Coroutine, createTask, forEach, isCancelled, sleep, timeout, wait, within } from "corio";
 import { describe, expect, test } from "vitest";
 import { cancelAtEachStep, moments } from "../../../node/test/support/cancel-at-each-step.js";
 import { useCertificates } from "../../../node/test/support/certificates.js";
@@ -86,13 +86,9 @@ const cases: Record<string, Case> = {
         yield* within(session.get("/next"), (response) => response.text());
       } finally {
         for (const other of others) other.cancel();
-        for (const other of others) {
-          try {
-            (yield* other).release();
-          } catch (error) {
-            if (!isCancelled(error)) throw error;
-          }
-        }
+        // what comes all the same is released
+        yield* wait(others);
+        for (const other of others) if (!other.cancelled) other.result().release();
       }
     },
   },

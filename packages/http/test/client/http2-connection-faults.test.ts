@@ -423,19 +423,12 @@ describe("what is no HTTP/2", () => {
   const garbage: Record<string, (peer: Http2Peer, stream: number) => void> = {
     "another protocol": (peer) => peer.sendText("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"),
     "no settings at first": (peer, stream) => peer.send(...ok(stream)),
-    "a frame beyond the size that was agreed upon": (peer) =>
-      peer.send(settings(), frame("DATA", 0, 1, Buffer.alloc(20_000))),
-    "data before the headers": (peer, stream) => peer.send(settings(), data(stream, "x")),
     "an answer without a status": (peer, stream) =>
       peer.send(settings(), frame("HEADERS", 4, stream, block([["a", "b"]]))),
     "a status that is none": (peer, stream) => peer.send(settings(), headers(stream, "ok")),
     "a name in capitals": (peer, stream) => peer.send(settings(), headers(stream, 200, [["Name", "value"]])),
     "a header of a connection": (peer, stream) =>
       peer.send(settings(), headers(stream, 200, [["transfer-encoding", "chunked"]])),
-    "headers that cannot be unpacked": (peer, stream) =>
-      peer.send(settings(), frame("HEADERS", 4, stream, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))),
-    "a push, which was declined": (peer, stream) =>
-      peer.send(settings(), frame("PUSH_PROMISE", 4, stream, Buffer.concat([Buffer.from([0, 0, 0, 2]), block([])]))),
     "an answer to what was not asked": (peer) => peer.send(settings(), headers(99, 200)),
     "headers without end": (peer, stream) =>
       peer.send(
@@ -458,6 +451,54 @@ describe("what is no HTTP/2", () => {
       function* (session) {
         const error = yield* thrownBy(session.get("/", { timeout: { total: 5_000 } }));
         expect(error).toEqual(disconnected(/no answer from/));
+      },
+    );
+  });
+
+  // Node tells the server of these, and then hears nothing of it any more
+  const fatal: Record<string, (stream: number) => Buffer> = {
+    "a frame beyond the size that was agreed upon": (stream) => frame("DATA", 0, stream, Buffer.alloc(20_000)),
+    "data before the headers": (stream) => data(stream, "x"),
+    "headers that cannot be unpacked": (stream) => frame("HEADERS", 4, stream, Buffer.alloc(6, 0xff)),
+  };
+
+  test.each(Object.keys(fatal))("%s leads to a new connection, at the latest after a time limit", async (name) => {
+    await inTest(
+      async (peer, number) => {
+        peer.send(settings());
+        for (;;) {
+          const stream = await peer.request();
+          peer.send(...(number === 1 ? [fatal[name]?.(stream) as Buffer] : ok(stream)));
+        }
+      },
+      function* (session, server) {
+        const hanging = createTask(thrownBy(session.get("/")));
+        yield* sleep(1);
+        expect(yield* thrownBy(session.get("/", { timeout: { headers: 10 } }))).toEqual(withCode("HEADERS_TIMEOUT"));
+        while (server.peers.length === 1) yield* thrownBy(session.get("/", { timeout: { headers: 10 } }));
+        expect(yield* textOf(session)).toBe("ok");
+        expect(hanging.done).toBe(false);
+        yield* session.close();
+        expect(yield* hanging).toEqual(withCode("SESSION_CLOSED"));
+      },
+      { keepAliveTimeout: 30 },
+    );
+  });
+
+  test("nothing at all leads to a new connection after a time limit, a late answer to none", async () => {
+    await inTest(
+      async (peer) => {
+        peer.send(settings());
+        const first = await peer.request();
+        await peer.next("RST_STREAM");
+        await peer.next("PING");
+        peer.send(headers(first, 200));
+        peer.send(...ok(await peer.request()));
+      },
+      function* (session, server) {
+        expect(yield* thrownBy(session.get("/", { timeout: { headers: 10 } }))).toEqual(withCode("HEADERS_TIMEOUT"));
+        expect(yield* textOf(session)).toBe("ok");
+        expect(server.peers).toHaveLength(1);
       },
     );
   });

@@ -2,7 +2,7 @@ import { CookieJar } from "tough-cookie";
 import { type Coroutine, within } from "corio";
 import { describe, expect, test } from "vitest";
 import { thrownBy, withCode } from "../../../node/test/support/thrown-by.js";
-import { ClientSession, type PendingResponse, type RequestHeaders } from "../../src/index.js";
+import type { ClientSession, PendingResponse, RequestHeaders } from "../../src/index.js";
 import type { Answer, Received } from "./origin-server.js";
 import { inSession, withOrigin } from "./session-setting.js";
 

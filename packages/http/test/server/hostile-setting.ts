@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { test } from "@corio/testing/vitest";
 import { allTasks, type Coroutine, getRunningLoop, type Manager, until } from "corio";
 import { expect } from "vitest";
@@ -18,7 +19,7 @@ export class Serving implements RawTarget {
     this.server = server;
     this.ca = ca;
     server.loop.exceptionHandler = (_loop, { message, exception }) =>
-      void this.#reports.push(`${message}: ${exception}`);
+      void this.#reports.push(`${message}: ${exception instanceof Error ? exception : inspect(exception)}`);
   }
 
   get port(): number {
@@ -33,8 +34,8 @@ export class Serving implements RawTarget {
   }
 
   /** Sends a text over a connection of its own, and waits until the server ends it. */
-  exchange(text: string, patience?: number): Coroutine<{ received: string; ended: HowEnded | "kept open" }> {
-    return until(exchangeRaw(this, text, patience));
+  *exchange(text: string, patience?: number): Coroutine<{ received: string; ended: HowEnded | "kept open" }> {
+    return yield* until(exchangeRaw(this, text, patience));
   }
 
   /** Waits until the server has no request any more. */
