@@ -1,5 +1,6 @@
 // What the examples of the documentation leave open: things that a reader takes for granted. Few and plain is the aim; an
 // example that needs more than these declares it itself.
+import type { ClientSession, RequestHandler, WebSocketConnection } from "@corio/http";
 import type { Condition, ContextVar, Coroutine, Lock, Manager, Task } from "corio";
 
 // of Node
@@ -45,6 +46,11 @@ export declare const lock: Lock;
 export declare const condition: Condition;
 export declare const user: ContextVar<string>;
 export declare const emitter: { once(event: string, listener: (value: number) => void): void };
+
+// of @corio/http
+export declare const session: ClientSession;
+export declare const socket: WebSocketConnection;
+export declare const handler: RequestHandler;
 
 // types
 export interface Job {

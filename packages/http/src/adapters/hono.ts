@@ -1,35 +1,62 @@
-import { type Coroutine, type EventLoop, getRunningLoop, type TaskGroup, until } from "corio";
+import { type Coroutine, type EventLoop, getRunningLoop, type TaskGroup } from "corio";
 import type { Context, Env, Handler, Input, MiddlewareHandler } from "hono";
 import type { HandlerResponse } from "hono/types";
-import { noScope, openScope, type RequestScope, scopeOf } from "../messages/request-scope.js";
+import { PlatformResponse } from "../messages/platform.js";
+import { bindScope, checkHandler, noScope, RequestScope, scopeOf } from "../messages/request-scope.js";
+import { clientGone } from "../server/client-gone.js";
 
 /**
  * Makes a handler for Hono of a coroutine function. It runs as a task of the request: cancelled when the client goes away, when its
- * time is up, and when a task of the request's task group fails.
+ * time is up, and when a task of its task group fails.
  *
+ * What it throws, the app's `onError` gets. A handler that is cancelled with its request is no error: for Hono it has answered with
+ * 499, which nobody receives.
+ *
+ * @param fn gets Hono's context; returns the response. What TypeScript cannot hand through this function, the variables of the app
+ * and the input that validators have found, {@link respond} knows
  * @example
  * const app = new Hono();
  * app.get(
- *   "/slow",
+ *   "/slow/:ms",
  *   handler(function* (c) {
- *     yield* sleep(1_000);
+ *     yield* sleep(Number(c.req.param("ms")));
  *     return c.json({ waited: true });
  *   }),
  * );
- * yield* serve(app.fetch);
+ * yield* serve((request) => app.fetch(request));
  */
-export function handler<
-  E extends Env,
-  P extends string,
-  I extends Input,
-  R extends Awaited<HandlerResponse<unknown>> & Response,
->(fn: (c: Context<E, P, I>) => Coroutine<R>): Handler<E, P, I, Promise<R>> {
-  return (c) => scopeFor(c).run(fn(c), nameOf(c));
+export function handler<R extends Answer, E extends Env = Env, P extends string = SomePath, I extends Input = {}>(
+  fn: (c: Context<E, P, I>) => Coroutine<R>,
+): Handler<NoInfer<E>, NoInfer<P>, NoInfer<I>, R | Promise<R>> {
+  checkHandler(fn, "handler(function* (c) { … })");
+  return (c) => scopeFor(c).run(fn(c), nameOf(c), abandoned as (reason: unknown) => R);
+}
+
+/**
+ * Answers a request by a coroutine, in a plain handler, an error handler or wherever Hono's context is known with all its types. It is
+ * the same as {@link handler} otherwise.
+ *
+ * @param c Hono's context
+ * @param fn returns the response
+ * @example
+ * app.get("/users/:id", (c) =>
+ *   respond(c, function* () {
+ *     return c.json(yield* findUser(c.req.param("id")));
+ *   }),
+ * );
+ */
+export function respond<R extends Answer>(c: AnyContext, fn: () => Coroutine<R>): R | Promise<R> {
+  checkHandler(fn, "respond(c, function* () { … })");
+  return scopeFor(c).run(fn(), nameOf(c), abandoned as (reason: unknown) => R);
 }
 
 /**
  * Makes middleware for Hono of a coroutine function: `yield* next()` waits for what follows.
  *
+ * When the request is cancelled, the coroutines that follow are first: what the middleware has opened for them, it closes after they
+ * have ended.
+ *
+ * @param fn gets Hono's context, and `next`; may return a response
  * @example
  * app.use(
  *   middleware(function* (c, next) {
@@ -42,55 +69,100 @@ export function handler<
 export function middleware<E extends Env = Env, P extends string = string, I extends Input = Input>(
   fn: (c: Context<E, P, I>, next: () => Coroutine<void>) => Coroutine<Response | void>,
 ): MiddlewareHandler<E, P, I> {
-  return (c, next) => {
-    function* nextOne(): Coroutine<void> {
-      yield* until(next());
-    }
-    return scopeFor(c).run(fn(c, nextOne), `${nameOf(c)}, middleware`);
+  checkHandler(fn, "middleware(function* (c, next) { … })");
+  return async (c, next) => {
+    const scope = scopeFor(c);
+    const coroutine = fn(c, () => scope.follow(next));
+    return scope.run<Response | void>(coroutine, `${nameOf(c)}, middleware`, abandoned);
   };
 }
 
 /**
- * The task group of a request, which its middleware and handlers share. Its tasks are awaited before the answer goes out; if one
- * fails, the handler and the other tasks are cancelled, and the app's `onError` gets the error.
+ * A task group for the coroutine handler or middleware that runs. Its tasks are awaited before that ends, and so before the answer
+ * goes out; if one fails, the handler and the other tasks are cancelled, and the app's `onError` gets the `ExceptionGroup`. In
+ * middleware it lasts as long as all that follows.
  *
  * @param c the context of a coroutine handler
+ * @throws a `CorioError` where no coroutine handler runs
+ * @example
+ * app.post(
+ *   "/orders",
+ *   handler(function* (c) {
+ *     taskGroup(c).createTask(writeAuditLog(c.req.path));
+ *     return c.json(yield* placeOrder(), 201);
+ *   }),
+ * );
  */
-export function taskGroup(c: Context): TaskGroup {
+export function taskGroup(c: AnyContext): TaskGroup {
   return scopeFor(c).group;
 }
 
 /**
- * What an app needs first of all where another server than `serve` runs it, for its coroutine handlers.
+ * Middleware that an app needs first of all, for its coroutine handlers: where another server than `serve` runs it, and where some
+ * middleware replaces the request (`c.req.raw`).
  *
- * @param options `loop`: default the running loop
+ * @param options `loop`: what the handlers run on, unless `serve` has got the request; default the running loop, if there is one
  * @example
  * const app = new Hono().use(coroutines());
  */
 export function coroutines(options: { loop?: EventLoop } = {}): MiddlewareHandler {
-  const { loop = getRunningLoop() } = options;
+  const loop = options.loop ?? runningLoop();
   return async (c, next) => {
     const request = c.req.raw;
-    if (scopeOf(request) !== undefined) return next();
-    const scope = openScope(request, loop);
-    const gone = (): void => scope.cancel(request.signal.reason);
-    request.signal.addEventListener("abort", gone);
-    if (request.signal.aborted) gone();
+    const known = scopeOf(request);
+    if (known !== undefined) {
+      bindScope(c, known);
+      return next();
+    }
+    if (loop === undefined)
+      throw noScope(
+        "no loop was running at `coroutines()`: make the app inside a coroutine, or give `coroutines({ loop })`",
+      );
+    const scope = new RequestScope(loop);
+    bindScope(c, scope);
+    bindScope(request, scope);
+    const { signal } = request;
+    const gone = (): void => scope.cancel(clientGone());
+    if (signal.aborted) gone();
+    else signal.addEventListener("abort", gone, { once: true });
     try {
       await next();
     } finally {
-      await loop.createTask(scope.end());
-      request.signal.removeEventListener("abort", gone);
+      signal.removeEventListener("abort", gone);
+      if (!scope.isIdle) await loop.createTask(scope.end());
     }
   };
 }
 
-function scopeFor(c: Context): RequestScope {
-  const scope = scopeOf(c.req.raw);
+type Answer = Awaited<HandlerResponse<unknown>> & Response;
+
+// Whose parameters are strings, whatever their names.
+type SomePath = `/:${string}`;
+
+type AnyContext = Pick<Context, "req">;
+
+function scopeFor(c: AnyContext): RequestScope {
+  const scope = scopeOf(c.req.raw) ?? scopeOf(c);
   if (scope !== undefined) return scope;
-  throw noScope("serve the app by `serve(app.fetch)`, or install `app.use(coroutines())` before its routes");
+  throw noScope(
+    "the request is of no loop: serve the app by `serve((request) => app.fetch(request))`, or install `app.use(coroutines())` before its routes",
+  );
 }
 
-function nameOf({ req }: Context): string {
+function nameOf({ req }: AnyContext): string {
   return `${req.method} ${req.path}`;
+}
+
+// For logs, as nobody receives it: what nginx writes of a client that has gone; and what the server says if that is not the reason.
+function abandoned(reason: unknown): Response {
+  const status = (reason as { code?: unknown }).code === "ERR_CORIO_CLIENT_GONE" ? 499 : 503;
+  return new PlatformResponse(null, { status });
+}
+
+function runningLoop(): EventLoop | undefined {
+  try {
+    return getRunningLoop();
+  } catch {
+    return undefined;
+  }
 }

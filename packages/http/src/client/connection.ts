@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { Client, type Dispatcher } from "undici";
+import { Client, type Dispatcher, errors } from "undici";
 import type { ConnectionPool, Host, PoolOptions } from "./connection-pool.js";
 import type { Connector, OnSocket, Opening } from "./connector.js";
 import { Http2Connection } from "./http2-connection.js";
@@ -48,6 +48,7 @@ export class Connection {
   readonly #origin: string;
   #transport: Transport | undefined;
   #opening: Opening | undefined;
+  #refuse: ((error: Error) => void) | undefined;
   #socket: Socket | undefined;
   #destroyed: Promise<unknown> | undefined;
 
@@ -75,15 +76,19 @@ export class Connection {
   /** Closes it at once, whatever it does; done when its socket is closed. */
   destroy(error?: Error): Promise<unknown> {
     this.#opening?.destroy();
+    this.#refuse?.(error ?? new errors.ClientDestroyedError());
     return (this.#destroyed ??= this.#transport?.destroy(error ?? null) ?? Promise.resolve());
   }
 
   /** Offers HTTP/2. Until it is known what is spoken it serves one request: this one. */
   #openFor(request: Dispatcher.DispatchOptions, handler: TransportHandler): void {
+    // undici's word for a request that had no connection
+    this.#refuse = (error) => handler.onResponseError(undefined as never, error);
     this.#open(true, (error, socket) => {
+      const refuse = this.#refuse;
+      this.#refuse = undefined;
       if (socket === undefined) {
-        // undici's word for a request without a connection
-        handler.onResponseError(undefined as never, error ?? new Error("no socket"));
+        refuse?.(error ?? new Error("no socket"));
         return;
       }
       this.isHttp2 = socket.alpnProtocol === "h2";
@@ -108,7 +113,7 @@ export class Connection {
           }
         };
         if (given === undefined) this.#open(false, settle);
-        else settle(null, given);
+        else process.nextTick(settle, null, given); // undici does not expect it before this returns
         given = undefined;
       },
       // time limits are the session's

@@ -165,6 +165,8 @@ export class Exchange {
     if (ofTheBody(error)) this.#fail(error);
     else if (this.#hasHead) this.#fail(payloadFailure(error, url));
     else this.#fail(connectionFailure(error, url, this.#controller === undefined));
+    // a stream that was reset says nothing of its connection
+    this.reused &&= this.connection.dead;
   }
 
   onRequestUpgrade(controller: Dispatcher.DispatchController): void {

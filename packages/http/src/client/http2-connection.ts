@@ -54,6 +54,7 @@ export class Http2Connection implements Transport, Http2RequestOwner {
   readonly #idleTimer: NodeJS.Timeout;
   readonly #closed: Promise<void>;
   readonly #patience: number;
+  readonly #maxHeaderSize: number;
   #probing: NodeJS.Timeout | undefined;
   #hasSettings = false;
   #retired = false;
@@ -69,6 +70,7 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     this.#authority = new URL(origin).host;
     this.#events = events;
     this.#patience = options.keepAliveTimeout;
+    this.#maxHeaderSize = options.maxHeaderSize;
     this.#closed = new Promise((resolve) => socket.once("close", () => resolve()));
     const session = (this.#session = http2.connect(origin, {
       createConnection: () => socket,
@@ -119,7 +121,8 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     }
     if (this.#requests.size === 0) this.#session.ref();
     this.#requests.add(request);
-    request.begin(stream, body, length);
+    // Node keeps to it from the moment in which the server knows of it
+    request.begin(stream, body, length, this.#session.pendingSettingsAck ? this.#maxHeaderSize : undefined);
     if ((stream.id ?? 0) > LAST_STREAMS) this.#retire();
   }
 
@@ -164,7 +167,9 @@ export class Http2Connection implements Transport, Http2RequestOwner {
     if (unseen && !answered) return refused();
     if (this.#error !== undefined) return this.#error;
     if (this.#session.destroyed) return error ?? new Error("the server closed the connection");
-    return new Error(`the server ended the stream with ${nameOf(rstCode)}`);
+    // what Node resets because of that looks the same
+    const why = rstCode === ENHANCE_YOUR_CALM && !answered ? ", or its headers are larger than maxHeaderSize" : "";
+    return new Error(`the server ended the stream with ${nameOf(rstCode)}${why}`);
   }
 
   #headers(
@@ -219,7 +224,7 @@ const OF_HTTP1 = new Set([
 // RFC 9110, section 8.6
 const EXPECT_A_BODY = new Set(["PATCH", "POST", "PUT"]);
 
-const REFUSED_STREAM = http2.constants.NGHTTP2_REFUSED_STREAM;
+const { NGHTTP2_ENHANCE_YOUR_CALM: ENHANCE_YOUR_CALM, NGHTTP2_REFUSED_STREAM: REFUSED_STREAM } = http2.constants;
 
 /** What a request says of its body's length. */
 function announcedLength(

@@ -1,5 +1,4 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
-import { constants } from "node:http2";
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
 import { type Dispatcher, errors } from "undici";
 import type { TransportHandler } from "./connection.js";
 
@@ -33,6 +32,7 @@ export class Http2Request implements Dispatcher.DispatchController {
   #error: Error | undefined;
   #goOn: (() => void) | undefined;
   #heardBefore = 0;
+  #mostHeaders: number | undefined;
 
   constructor(owner: Http2RequestOwner, handler: TransportHandler) {
     this.#owner = owner;
@@ -46,9 +46,16 @@ export class Http2Request implements Dispatcher.DispatchController {
   /**
    * @param body what is to be sent; `null` if the stream has ended with its headers
    * @param length how many bytes that has to be, if it was announced
+   * @param mostHeaders how many bytes the headers of the answer may have, unless Node sees to that
    */
-  begin(stream: ClientHttp2Stream, body: Buffer | AsyncIterable<Uint8Array> | null, length: number | undefined): void {
+  begin(
+    stream: ClientHttp2Stream,
+    body: Buffer | AsyncIterable<Uint8Array> | null,
+    length: number | undefined,
+    mostHeaders: number | undefined,
+  ): void {
     this.#stream = stream;
+    this.#mostHeaders = mostHeaders;
     this.#heardBefore = this.#owner.heard;
     this.#noteEnd(stream);
     stream.on("response", (headers) => this.#answer(stream, headers));
@@ -126,6 +133,10 @@ export class Http2Request implements Dispatcher.DispatchController {
     this.#answered = true;
     this.#owner.heard++;
     const { ":status": status = 0, ...fields } = headers;
+    if (this.#mostHeaders !== undefined && sizeOf(headers) > this.#mostHeaders) {
+      this.fail(new Error("the headers of the answer are larger than maxHeaderSize"));
+      return;
+    }
     this.#handler.onResponseStart(this, status, fields, "");
     stream.on("data", (chunk: Buffer) => {
       this.#owner.heard++;
@@ -162,6 +173,7 @@ export class Http2Request implements Dispatcher.DispatchController {
         for (let at = 0; at < chunk.length && !this.#over; at += PIECE) {
           if (!stream.write(chunk.subarray(at, at + PIECE))) await this.#drained();
         }
+        if (this.#over) return;
       }
       if (this.#over) return;
       if (length !== undefined && sent < length) throw wrongLength();
@@ -180,6 +192,15 @@ export class Http2Request implements Dispatcher.DispatchController {
 
 /** How much is given to Node at once, in bytes: what it holds is of its session's memory, and too much of that breaks all streams. */
 const PIECE = 64 * 1024;
+
+/** As HTTP/2 counts it: 32 bytes more for each. */
+function sizeOf(headers: IncomingHttpHeaders): number {
+  let size = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) size += name.length + String(one).length + 32;
+  }
+  return size;
+}
 
 /** @internal */
 export function wrongLength(): Error {

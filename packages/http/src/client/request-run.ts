@@ -8,6 +8,7 @@ import type { Connection } from "./connection.js";
 import type { ConnectionPool } from "./connection-pool.js";
 import { Exchange, type ResponseHead } from "./exchange.js";
 import type { OutgoingHeaders } from "./outgoing-headers.js";
+import { REFUSED } from "./http2-connection.js";
 import { type Hop, locationOf, redirected } from "./redirect.js";
 import type { PreparedBody } from "./request-body.js";
 import { RequestClock, type TimeLimits } from "./request-timeouts.js";
@@ -80,6 +81,7 @@ class RequestRun {
   #hop: Hop;
   #attempt = 1;
   #wasStale = false;
+  #refusals = 0;
   // what came of the body before it was known whether this is the answer
   #early: number[] | undefined = [];
 
@@ -210,6 +212,7 @@ class RequestRun {
   /** How long to wait before it is tried again, in milliseconds. Throws the error if it is not. */
   delayAfterError(error: unknown, exchange: Exchange | undefined): number {
     if (exchange === undefined || this.#clock.error !== undefined) throw error;
+    if (isRefused(error) && this.#canRepeat && this.#refusals++ < MOST_REFUSALS) return 0;
     if (exchange.reused && error instanceof ServerDisconnectedError && this.#mayRepeat(IDEMPOTENT)) {
       // the server has closed a connection that was kept alive: that is no failure of the request, once
       this.#session.pool.discardIdle(exchange.connection.host);
@@ -239,8 +242,11 @@ class RequestRun {
   }
 
   #mayRepeat(methods: ReadonlySet<string>): boolean {
-    const { method, hasBody } = this.#hop;
-    return methods.has(method) && !(hasBody && !this.#plan.body.replayable);
+    return methods.has(this.#hop.method) && this.#canRepeat;
+  }
+
+  get #canRepeat(): boolean {
+    return !this.#hop.hasBody || this.#plan.body.replayable;
   }
 
   #outlasts(delay: number): boolean {
@@ -276,6 +282,14 @@ class RequestRun {
 /** Done with an answer whose body is nobody's. If all of it is there already, as it mostly is, its connection stays open. */
 function leave(exchange: Exchange): void {
   exchange.abort(new Error("the answer was not read"));
+}
+
+// An HTTP/2 server says of these that it has not begun with them: they may be sent again, whatever the method.
+const MOST_REFUSALS = 3;
+
+function isRefused(error: unknown): boolean {
+  if (!(error instanceof ServerDisconnectedError)) return false;
+  return (error.cause as { code?: unknown } | undefined)?.code === REFUSED;
 }
 
 function fail(future: Future<unknown>, error: unknown): void {

@@ -77,7 +77,7 @@ export class IncomingBody {
         end: () => resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)),
         fail: reject,
       });
-      this.#resume();
+      if (this.#reader !== undefined) this.#resume();
     });
   }
 

@@ -2,124 +2,217 @@ import {
   CorioError,
   type Coroutine,
   type EventLoop,
-  type Future,
+  getRunningLoop,
   isCancelled,
+  isCoroutine,
   type Task,
-  TaskGroup,
+  type TaskGroup,
+  until,
   wait,
-  within,
 } from "corio";
+import { invalidArgument } from "../errors/invalid-argument.js";
+import { HeldTaskGroup } from "./held-task-group.js";
 import { ServerRequest } from "./server-request.js";
 
 /**
- * @internal What is done for one request besides its handler, by the adapters for frameworks of plain async code: the tasks of its
- * coroutine handlers, and its task group.
+ * @internal The coroutines that frameworks of plain async code run for one request: handlers, middleware, hooks. Each is a task.
  *
- *   open ──end()──> over: the group's tasks have ended, then the answer goes out
- *     ├──cancel()──> cancelled: the client has gone, or the time is up
- *     └──a task of the group fails──> cancelled, and what failed is thrown instead of the cancellation
+ *   open ──cancel()──> cancelled: its tasks are, the innermost first, and so is whatever is begun after that
+ *
+ * Frameworks know of no cancellation, and would take it for a failure. So a task that ends by that of its request gives what the
+ * framework is to believe, and what it does with that reaches nobody.
  */
 export class RequestScope {
   readonly loop: EventLoop;
-  readonly #tasks = new Set<Task<unknown>>();
-  #group: TaskGroup | undefined;
-  #groupTask: Task<void> | undefined;
-  #groupMayEnd: Future<void> | undefined;
-  #failure: unknown;
+  // in the order in which they were begun
+  readonly #runs = new Set<Run>();
+  #count = 0;
+  #shared: HeldTaskGroup | undefined;
   #cancelled: { readonly reason: unknown } | undefined;
 
   constructor(loop: EventLoop) {
     this.loop = loop;
   }
 
-  /** Runs a coroutine as a task of the request. Plain async code waits for the promise. */
-  run<T>(coroutine: Coroutine<T>, name: string): Promise<T> {
-    const task = this.loop.createTask(coroutine, { name });
-    this.#tasks.add(task);
-    task.addDoneCallback(() => this.#tasks.delete(task));
-    if (this.#cancelled !== undefined) task.cancel(this.#cancelled.reason);
-    return this.#resultOf(task);
+  /**
+   * Runs a coroutine as a task of the request.
+   *
+   * @param abandoned gives the result if it is cancelled with the request, or throws
+   * @returns the result, at once if nothing had to be waited for
+   * @throws what the coroutine throws; an ExceptionGroup if that is its cancellation after a task of its group has failed
+   */
+  run<T>(coroutine: Coroutine<T>, name: string, abandoned: (reason: unknown) => T | Promise<T>): T | Promise<T> {
+    if (!isCoroutine(coroutine)) throw noHandler("a coroutine function: function* (…) { … }", coroutine);
+    const run: Run = { number: ++this.#count, task: undefined, group: undefined };
+    this.#runs.add(run);
+    const cancelled = this.#cancelled;
+    let task: Task<T>;
+    try {
+      task = this.loop.createTask(this.#main(run, coroutine), { name, eagerStart: cancelled === undefined });
+    } catch (error) {
+      this.#runs.delete(run);
+      throw error;
+    }
+    run.task = task;
+    if (cancelled !== undefined) task.cancel(cancelled.reason);
+    if (!task.done || task.cancelled) return this.#resultOf(run, task, abandoned);
+    this.#runs.delete(run);
+    return task.result();
   }
 
   /**
-   * A task group that lasts as long as the request. Its tasks are awaited when the handler is done, before the answer goes out.
+   * Waits for what a middleware lets follow.
    *
-   * @throws a `CorioError` outside of a coroutine
+   * *If cancelled*, the coroutines that follow are waited for, which are cancelled as well: they may use what the middleware has
+   * opened for them, and closes now.
+   */
+  *follow(next: () => PromiseLike<void>): Coroutine<void> {
+    const before = this.#count;
+    try {
+      yield* until(next());
+    } catch (error) {
+      if (isCancelled(error)) yield* this.#ended(before);
+      throw error;
+    }
+  }
+
+  /**
+   * A task group for the innermost of the coroutines that run. That one does not end before all tasks of the group have, and is
+   * cancelled if one of them fails.
+   *
+   * @throws a `CorioError` if none runs; a NoRunningLoopError outside of the loop
    */
   get group(): TaskGroup {
-    if (this.#group !== undefined) return this.#group;
-    const group = new TaskGroup();
-    const mayEnd = this.loop.createFuture<void>();
-    const task = this.loop.createTask(keepOpen(group, mayEnd), {
-      name: "the task group of a request",
-      eagerStart: true,
+    getRunningLoop();
+    const run = [...this.#runs].findLast(({ task }) => task?.done !== true);
+    if (run === undefined) throw noScope("taskGroup(c) is for coroutine handlers, and for what they call");
+    run.group ??= new HeldTaskGroup(this.loop, () => run.task?.cancel());
+    return run.group.group;
+  }
+
+  /**
+   * A task group for the request as a whole, which ends when it is ended. If one of its tasks fails, the coroutines that run are
+   * cancelled, and give what the group gives; if none runs, the next one does, or {@link endShared}.
+   *
+   * @throws a NoRunningLoopError outside of the loop
+   */
+  get sharedGroup(): TaskGroup {
+    getRunningLoop();
+    this.#shared ??= new HeldTaskGroup(this.loop, () => {
+      for (const { task } of this.#runs) task?.cancel();
     });
-    this.#group = group;
-    this.#groupMayEnd = mayEnd;
-    this.#groupTask = task;
-    task.addDoneCallback(() => this.#groupEnded(task));
-    return group;
+    return this.#shared.group;
+  }
+
+  get hasSharedGroup(): boolean {
+    return this.#shared !== undefined;
+  }
+
+  /** Waits until the group for the request as a whole has ended. @throws what its tasks have failed with, if nobody was told yet */
+  *endShared(): Coroutine<void> {
+    const shared = this.#shared;
+    if (shared === undefined) return;
+    try {
+      yield* shared.end();
+    } finally {
+      if (this.#shared === shared) this.#shared = undefined;
+    }
+  }
+
+  /** Whether nothing runs. */
+  get isIdle(): boolean {
+    return this.#shared === undefined && this.#tasks(0).length === 0;
   }
 
   /** The answer is not wanted any more: what runs for it is cancelled. */
   cancel(reason?: unknown): void {
     if (this.#cancelled !== undefined) return;
     this.#cancelled = { reason };
-    for (const task of this.#tasks) task.cancel(reason);
-    this.#groupTask?.cancel(reason);
+    for (const task of this.#tasks(0)) task.cancel(reason);
+    this.#shared?.cancel(reason);
   }
 
   /**
    * Waits until all that runs for the request has ended.
    *
-   * @throws what a task of the group has failed with
+   * @throws what tasks of the group for the request as a whole have failed with, if nobody was told yet
    *
-   * *If cancelled*, so are the tasks, and their cleanup is waited for.
+   * *If cancelled*, so are they, and their cleanup is waited for.
    */
   *end(): Coroutine<void> {
     try {
-      yield* this.#ended();
+      for (let left = this.#tasks(0); left.length > 0; left = this.#tasks(0)) yield* wait(left);
     } catch (error) {
       this.cancel(isCancelled(error) ? error.reason : error);
-      yield* this.#ended();
+      yield* this.#ended(0);
+      throw error;
+    } finally {
+      yield* this.endShared();
+    }
+  }
+
+  *#main<T>(run: Run, coroutine: Coroutine<T>): Coroutine<T> {
+    try {
+      if (this.#shared?.failed === true) yield* this.endShared();
+      const result = yield* coroutine;
+      if (run.group !== undefined) yield* run.group.end();
+      return result;
+    } catch (error) {
+      yield* this.#failed(run, error);
       throw error;
     }
-    const failure = this.#failure;
-    this.#failure = undefined; // once: what is answered instead has the same scope
-    if (failure !== undefined) throw failure;
   }
 
-  *#ended(): Coroutine<void> {
-    if (this.#groupMayEnd?.done === false) this.#groupMayEnd.setResult();
-    for (;;) {
-      const left = [...this.#tasks, ...(this.#groupTask?.done === false ? [this.#groupTask] : [])];
-      if (left.length === 0) return;
-      yield* wait(left);
+  // Of a cancellation that comes of a task that has failed, that is the reason to tell.
+  *#failed({ group }: Run, error: unknown): Coroutine<void> {
+    group?.cancel(error);
+    try {
+      if (group !== undefined) yield* group.end();
+      else if (isCancelled(error) && this.#shared?.failed === true) yield* this.endShared();
+    } catch (exception) {
+      if (isCancelled(exception)) return;
+      if (isCancelled(error)) throw exception;
+      this.loop.callExceptionHandler({ message: "A task of a request failed after its handler", exception });
     }
   }
 
-  #groupEnded(task: Task<void>): void {
-    const error = task.cancelled ? undefined : task.exception();
-    if (error === undefined) return;
-    this.#failure = error;
-    this.cancel(error);
-  }
-
-  async #resultOf<T>(task: Task<T>): Promise<T> {
+  async #resultOf<T>(run: Run, task: Task<T>, abandoned: (reason: unknown) => T | Promise<T>): Promise<T> {
     try {
       return await task;
     } catch (error) {
-      if (isCancelled(error)) throw this.#failure ?? error;
-      this.#groupTask?.cancel(error);
-      throw error;
+      if (this.#cancelled === undefined || !isCancelled(error)) throw error;
+      return abandoned(this.#cancelled.reason);
+    } finally {
+      this.#runs.delete(run);
+    }
+  }
+
+  /** Those that run, of those that were begun after so many. */
+  #tasks(after: number): Task<unknown>[] {
+    const tasks: Task<unknown>[] = [];
+    for (const { number, task } of this.#runs) {
+      if (number > after && task !== undefined && !task.done) tasks.push(task);
+    }
+    return tasks;
+  }
+
+  /** Waits for those that were begun after so many, and cannot be cancelled. */
+  *#ended(after: number): Coroutine<void> {
+    for (let left = this.#tasks(after); left.length > 0; left = this.#tasks(after)) {
+      try {
+        yield* wait(left);
+      } catch (error) {
+        if (!isCancelled(error)) throw error;
+      }
     }
   }
 }
 
-function* keepOpen(group: TaskGroup, until: Future<void>): Coroutine<void> {
-  yield* within(group, function* () {
-    yield* until;
-  });
+interface Run {
+  readonly number: number;
+  /** `undefined` before its first wait. */
+  task: Task<unknown> | undefined;
+  group: HeldTaskGroup | undefined;
 }
 
 // of requests that another server has got
@@ -131,14 +224,29 @@ export function scopeOf(request: object): RequestScope | undefined {
   return scopes.get(request);
 }
 
-/** @internal Gives a request of another server a scope. Who opens it ends it. */
-export function openScope(request: object, loop: EventLoop): RequestScope {
-  const scope = new RequestScope(loop);
+/** @internal Gives a scope to a request of another server, or to what a framework makes of a request. Who opens a scope ends it. */
+export function bindScope(request: object, scope: RequestScope): void {
   scopes.set(request, scope);
-  return scope;
+}
+
+/** @internal @throws a `TypeError` for what is no function */
+export function checkHandler(fn: unknown, call: string): void {
+  if (typeof fn !== "function") throw noHandler(`a coroutine function: ${call}`, fn);
+}
+
+function noHandler(what: string, value: unknown): TypeError {
+  const promise = typeof (value as Partial<PromiseLike<unknown>> | undefined)?.then === "function";
+  const got = promise
+    ? "one that returns a promise: that is a handler as it is"
+    : typeof value === "function"
+      ? "another function"
+      : value === null
+        ? "null"
+        : typeof value;
+  return invalidArgument("HANDLER", `a handler of coroutines is made of ${what}, not of ${got}`);
 }
 
 /** @internal */
 export function noScope(how: string): CorioError {
-  return new CorioError("ERR_CORIO_REQUEST_SCOPE", `this request belongs to no loop: ${how}`);
+  return new CorioError("ERR_CORIO_REQUEST_SCOPE", how);
 }

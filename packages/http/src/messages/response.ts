@@ -306,12 +306,17 @@ export class Response {
 
 Object.setPrototypeOf(Response.prototype, PlatformResponse.prototype);
 
-const TEXT = "text/plain;charset=UTF-8";
+/** @internal The type of a text. */
+export const TEXT = "text/plain;charset=UTF-8";
 const ONLY_TEXT: HeaderList = ["content-type", TEXT];
+
+// For `instanceof`, of which the class says something else.
+const Ours = function Ours() {} as unknown as new () => Response;
+Ours.prototype = Response.prototype;
 
 /** @internal Whether it is one of ours, which the platform's are `instanceof`, too. */
 export function isOurs(value: unknown): value is Response {
-  return Object.prototype.isPrototypeOf.call(Response.prototype, value as object);
+  return value instanceof Ours;
 }
 
 /** @internal Whether a body is there as a whole: nothing has to be waited for, and it can be sent again. */

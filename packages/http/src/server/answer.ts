@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import {
   CorioError,
   type Coroutine,
@@ -13,6 +14,7 @@ import {
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { bytesOf } from "../messages/body-chunk.js";
 import type { HeaderList } from "../messages/header-list.js";
+import { TEXT } from "../messages/response.js";
 import type { Connection } from "./connection.js";
 
 /** @internal What Node sends an answer by. */
@@ -112,10 +114,12 @@ export class Answer {
       return;
     }
     const { socket, chunkedEncoding } = outgoing as ServerResponse;
-    // where the end of the connection is the end of the body, only a reset tells the difference
-    if (this.#headWritten && !chunkedEncoding && typeof socket?.resetAndDestroy === "function")
-      socket.resetAndDestroy();
-    else outgoing.destroy();
+    // Where the end of the connection is the end of the body, only a reset tells the difference. Node's method for it sends the
+    // end first, so this sets what that sets. TLS and Unix sockets know no reset.
+    if (this.#headWritten && !chunkedEncoding && socket !== null && isTcp(socket)) {
+      (socket as Socket & { resetAndClosing?: boolean }).resetAndClosing = true;
+    }
+    outgoing.destroy();
   }
 
   /** The client has it whole. */
@@ -235,7 +239,7 @@ export class Answer {
       const value = headers[i + 1] as string;
       if (!OWN_HEADERS.has(name)) {
         sent.push(name, value);
-        wide ||= WIDE.test(value);
+        wide ||= value !== TEXT && WIDE.test(value);
       } else if (name === "content-length") announced = value;
       else if (name === "connection") closes ||= CLOSE.test(value);
       else if (name === "upgrade" && !this.#isHttp2) {
@@ -279,6 +283,10 @@ const WIDE = /[\x80-\xff]/;
 
 function hasNoBody(status: number): boolean {
   return status === 204 || status === 304;
+}
+
+function isTcp(socket: Socket): boolean {
+  return socket.remoteAddress !== undefined && !("encrypted" in socket);
 }
 
 function settle(future: Future<void>): void {

@@ -16,6 +16,7 @@ export abstract class Connection {
   #others: Set<Exchange> | undefined;
   #onGoingAway: (() => void)[] | undefined;
   #goesAway = false;
+  #onOver: (() => void) | undefined;
 
   /** Those that are in flight. */
   get exchanges(): Exchange[] {
@@ -41,11 +42,18 @@ export abstract class Connection {
     if (this.#one === exchange) this.#one = undefined;
     else this.#others?.delete(exchange);
     if (this.#goesAway) this.leave();
+    if (this.#onOver !== undefined && this.isIdle) this.#onOver();
   }
 
-  /** It is closed. */
-  closed(): void {
-    for (const exchange of this.exchanges) exchange.closed();
+  /**
+   * It is closed. Node says it of the answer that is being sent, and not of those behind it.
+   *
+   * @param onOver called when the last of its requests has ended, which are cancelled now
+   */
+  closed(onOver: () => void): void {
+    this.#onOver = onOver;
+    if (this.isIdle) onOver();
+    else for (const exchange of this.exchanges) exchange.closed();
   }
 
   /** No further request is to come by it. What has no request is closed now, what has one afterwards. */

@@ -2,7 +2,7 @@ import type { Http2ServerRequest, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Connection, Http1Connection, Http2Connection } from "./connection.js";
-import type { Incoming } from "./exchange.js";
+import type { Exchange, Incoming } from "./exchange.js";
 import type { NodeServer } from "./node-server.js";
 import { answerRaw } from "./raw-answers.js";
 import type { ServeSettings } from "./serve-options.js";
@@ -16,7 +16,9 @@ interface Known {
 
 /** @internal The connections of a server. */
 export class Connections {
+  // those that are closed, and whose requests have not ended, among them
   readonly #all = new Set<Connection>();
+  #open = 0;
   // accepted, and in the handshake of TLS
   readonly #handshakes = new Set<Socket>();
   readonly #settings: ServeSettings;
@@ -48,7 +50,12 @@ export class Connections {
 
   /** How many are open. */
   get size(): number {
-    return this.#all.size + this.#handshakes.size;
+    return this.#open + this.#handshakes.size;
+  }
+
+  /** The requests that are in flight. */
+  *exchanges(): Iterable<Exchange> {
+    for (const connection of [...this.#all]) yield* connection.exchanges;
   }
 
   /** That by which a request has come; `undefined` if it is gone already. */
@@ -119,13 +126,13 @@ export class Connections {
   #add(connection: Connection, bearer: object): void {
     (bearer as Known)[CONNECTION] = connection;
     this.#all.add(connection);
+    this.#open++;
     if (this.#goAway) connection.goAway();
   }
 
   #delete(connection: Connection): void {
-    this.#all.delete(connection);
-    // Node says it of the answer that is being sent, and not of those behind it
-    connection.closed();
+    this.#open--;
+    connection.closed(() => this.#all.delete(connection));
     this.#closed();
   }
 

@@ -23,11 +23,12 @@ import { PlatformResponse } from "../messages/platform.js";
 import { checkStatus, checkStatusText, isOurs, type Response } from "../messages/response.js";
 import type { RequestScope } from "../messages/request-scope.js";
 import { type RequestHost, ServerRequest } from "../messages/server-request.js";
-import { UpgradeResponse } from "../messages/upgrade-response.js";
+import type { UpgradeResponse } from "../messages/upgrade-response.js";
 import { Answer, type AnswerHead, type Outgoing } from "./answer.js";
 import { clientGone } from "./client-gone.js";
 import type { Connection } from "./connection.js";
 import type { RequestHandler, ServeSettings } from "./serve-options.js";
+import type { TrackedResponse } from "./tracked-response.js";
 
 /** @internal What Node has of a request. */
 export type Incoming = IncomingMessage | Http2ServerRequest;
@@ -109,8 +110,8 @@ export class Exchange implements RequestHost {
     this.#answer = new Answer(loop, connection, outgoing, incoming.method === "HEAD", settings.writeTimeout);
     this.request = new ServerRequest(incoming, this);
     connection.begun(this);
-    (outgoing as Outgoing & { [EXCHANGE]?: Exchange })[EXCHANGE] = this;
-    outgoing.on("close", onClose);
+    if (this.isHttp2) outgoing.on("close", () => this.closed());
+    else (outgoing as TrackedResponse).exchange = this;
   }
 
   get limits(): ServeSettings {
@@ -227,8 +228,8 @@ export class Exchange implements RequestHost {
   }
 
   #sendOurs(response: Response): Coroutine<void> | undefined {
-    if (response instanceof UpgradeResponse) return this.#takeOver(response);
     const { _status: status, _statusText: statusText } = response;
+    if (status === 101) return this.#takeOver(response as UpgradeResponse);
     if (status === 0) throw notResponse(response);
     const head = { status, statusText, headers: response._headerList() };
     const body = response._take();
@@ -307,12 +308,15 @@ export class Exchange implements RequestHost {
     const done = this.loop.createFuture<void>();
     const wake = (): void => this.loop.callFromHost(settle, done);
     const timer = this.loop.callLater(LINGER, wake);
+    const { socket } = this.#incoming as IncomingMessage;
     this.#incoming.once("end", wake);
+    socket.once("end", wake);
     try {
       yield* done;
     } finally {
       timer.cancel();
       this.#incoming.off("end", wake);
+      socket.off("end", wake);
     }
   }
 
@@ -321,10 +325,8 @@ export class Exchange implements RequestHost {
     const upgrade = this.#upgrade;
     if (upgrade === undefined) throw notUpgradable();
     const { socket, head } = upgrade;
-    const outgoing = this.#outgoing as ServerResponse;
     this.#takenOver = true;
-    outgoing.off("close", onClose);
-    outgoing.detachSocket(socket as never);
+    (this.#outgoing as ServerResponse).detachSocket(socket as never);
     const request = this.#incoming as IncomingMessage;
     const onGoingAway = (callback: () => void): void => this.connection.onGoingAway(callback);
     try {
@@ -429,13 +431,6 @@ export class Exchange implements RequestHost {
     this.#service._handled(this);
     if (this.#closed) this.#service._over(this);
   }
-}
-
-// On Node's answer: ours. One listener serves all of them.
-const EXCHANGE = Symbol("corio.exchange");
-
-function onClose(this: { [EXCHANGE]?: Exchange }): void {
-  this[EXCHANGE]?.closed();
 }
 
 function goneIn(exchange: Exchange): void {

@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { CorioError, type Coroutine, type EventLoop, type Future } from "corio";
@@ -9,6 +9,7 @@ import type { Incoming } from "./exchange.js";
 import { createNodeServer, type NodeServer, stopListening } from "./node-server.js";
 import { Requests } from "./requests.js";
 import type { RequestHandler, ServeSettings } from "./serve-options.js";
+import { TrackedResponse } from "./tracked-response.js";
 import { isWebSocketRequest, putBack } from "./websocket-request.js";
 
 // Node takes one connection each time that it looks. Beyond the backlog they have come after the shutdown began.
@@ -255,7 +256,7 @@ export class HttpServer {
       this.#server.emit(this.#settings.tls === undefined ? "connection" : "secureConnection", socket);
       return;
     }
-    const outgoing = new ServerResponse(incoming);
+    const outgoing = new TrackedResponse(incoming);
     outgoing.shouldKeepAlive = false;
     outgoing.assignSocket(socket as Socket);
     outgoing.on("finish", () => (socket as Socket).destroySoon());
@@ -290,7 +291,7 @@ export class HttpServer {
   *#end(): Coroutine<void> {
     try {
       if (this.#requests.size > 0) {
-        this.#requests.cancel(shuttingDown());
+        this.#requests.cancel(this.#connections.exchanges(), shuttingDown());
         yield* this.#wait(this.#idle, null);
       }
     } finally {
@@ -314,6 +315,7 @@ export class HttpServer {
   }
 
   #wakeIdle(): void {
+    if (!this.#closing) return;
     this.#wake(this.#idle);
     this.#endIfOver();
   }

@@ -1,12 +1,16 @@
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from "node:http";
 import { createSecureServer, type Http2SecureServer } from "node:http2";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { Server as NetServer } from "node:net";
+import { TrackedResponse } from "./tracked-response.js";
 import { isWebSocketRequest } from "./websocket-request.js";
 import type { ServeSettings } from "./serve-options.js";
 
 /** @internal What Node has for a server, one of three kinds. */
-export type NodeServer = HttpServer | HttpsServer | Http2SecureServer;
+export type NodeServer =
+  | HttpServer<typeof IncomingMessage, typeof TrackedResponse>
+  | HttpsServer<typeof IncomingMessage, typeof TrackedResponse>
+  | Http2SecureServer;
 
 /** @internal Makes it, with the limits that Node itself sees to. It does not listen yet. */
 export function createNodeServer(settings: ServeSettings): NodeServer {
@@ -55,14 +59,16 @@ function bareServer(settings: ServeSettings): NodeServer {
   const { tls, http2, allowHTTP1, headersTimeout, maxHeaderSize, maxConcurrentStreams } = settings;
   // of newer Nodes: a client that asks for something else is answered as if it had not asked
   const upgrades = { shouldUpgradeCallback: isWebSocketRequest };
-  if (tls === undefined) return createHttpServer({ noDelay: true, ...upgrades });
+  const http1 = { ...upgrades, ServerResponse: TrackedResponse };
+  if (tls === undefined) return createHttpServer({ noDelay: true, ...http1 });
   // a handshake is to be no slower than the headers
   const secure = { noDelay: true, ...(headersTimeout === null ? {} : { handshakeTimeout: headersTimeout }), ...tls };
-  if (!http2) return createHttpsServer({ ...secure, ...upgrades });
+  if (!http2) return createHttpsServer({ ...secure, ...http1 });
   return createSecureServer({
     ...secure,
     ...upgrades,
     allowHTTP1,
+    Http1ServerResponse: TrackedResponse,
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderSize },
   });
 }

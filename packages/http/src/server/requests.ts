@@ -18,10 +18,10 @@ export class Requests implements Service {
   readonly context: Context = copyContext();
   authority = "localhost";
   isClosing = false;
-  readonly #inFlight = new Set<Exchange>();
   readonly #queue = new Set<Exchange>();
   readonly #onEmpty: () => void;
   #handling = 0;
+  #size = 0;
 
   /** @param onEmpty called when nothing is in flight any more */
   constructor(loop: EventLoop, handler: RequestHandler, settings: ServeSettings, onEmpty: () => void) {
@@ -34,7 +34,7 @@ export class Requests implements Service {
 
   /** How many have no answer yet, or one that the client has not taken whole. */
   get size(): number {
-    return this.#inFlight.size;
+    return this.#size;
   }
 
   accept(
@@ -51,7 +51,7 @@ export class Requests implements Service {
       return;
     }
     const exchange = new Exchange(this, connection, incoming, outgoing, expectsContinue, upgrade);
-    this.#inFlight.add(exchange);
+    this.#size++;
     const broken = brokenRule(connection, incoming);
     if (broken !== undefined) exchange.refuse(new HttpError(broken, undefined, { headers: { connection: "close" } }));
     else if (this.#handling < this.settings.concurrency) this.#start(exchange);
@@ -59,9 +59,9 @@ export class Requests implements Service {
     else exchange.refuse(new HttpError(503, undefined, { headers: { "retry-after": "1" } }));
   }
 
-  /** Cancels all of them. */
-  cancel(reason: unknown): void {
-    for (const exchange of this.#inFlight) {
+  /** Cancels those that are in flight. */
+  cancel(exchanges: Iterable<Exchange>, reason: unknown): void {
+    for (const exchange of exchanges) {
       if (this.#queue.delete(exchange)) exchange.refuse(new HttpError(503));
       else exchange.cancel(reason);
     }
@@ -75,9 +75,9 @@ export class Requests implements Service {
   }
 
   _over(exchange: Exchange): void {
-    this.#inFlight.delete(exchange);
+    this.#size--;
     exchange.connection.ended(exchange);
-    if (this.#inFlight.size === 0) this.#onEmpty();
+    if (this.#size === 0) this.#onEmpty();
   }
 
   #start(exchange: Exchange): void {

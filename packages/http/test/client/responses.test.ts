@@ -521,6 +521,26 @@ describe("decompression", () => {
     });
   });
 
+  test("of a response that nobody reads, left while its connection serves another, does not harm that", async () => {
+    const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024));
+    await withOrigin(
+      ({ url }, response) => {
+        if (url === "/bomb") response.writeHead(200, { "content-encoding": "gzip" }).end(bomb);
+        else setTimeout(() => response.end("other"), 30);
+      },
+      function* (session, origin) {
+        const response = yield* session.get("/bomb");
+        yield* sleep(20);
+        const other = createTask(session.get("/other"));
+        while (origin.requests.length < 2) yield* sleep(1);
+        response.release();
+        expect(yield* (yield* other).text()).toBe("other");
+        expect(origin.connections).toBe(1);
+        expect(yield* thrownBy(response.bytes())).toEqual(withCode("RESPONSE_RELEASED"));
+      },
+    );
+  });
+
   test("fails where the data is cut off, is none, or goes on", async () => {
     const whole = gzipSync(plain);
     for (const body of [whole.subarray(0, -9), Buffer.from("no gzip"), Buffer.concat([whole, Buffer.from("more")])]) {

@@ -209,6 +209,44 @@ describe("a session", () => {
     });
   });
 
+  test("does nothing that debug mode reports", async () => {
+    await withOrigin(
+      ({ url }, response) => {
+        if (url !== "/silent") response.end("x".repeat(100_000));
+      },
+      function* (session) {
+        yield* within(session.get("/"), (response) => response.text());
+        yield* within(session.get("/"), function* () {});
+        expect(yield* thrownBy(session.get("/silent", { timeout: { total: 20 } }))).toMatchObject({ phase: "total" });
+        const getting = createTask(session.get("/silent"));
+        yield* sleep(5);
+        getting.cancel();
+        yield* thrownBy(getting);
+      },
+      { debug: true },
+    );
+  });
+
+  test("may be closed by several, and by one that is cancelled", async () => {
+    await withOrigin(
+      (_, response) => response.end(),
+      function* (session, origin) {
+        yield* session.get("/");
+        const closing = [
+          createTask(session.close()),
+          createTask(session.close()),
+          createTask(session.close()),
+        ] as const;
+        yield* sleep(0);
+        closing[1].cancel();
+        yield* closing[0];
+        yield* closing[2];
+        expect(session.connections).toBe(0);
+        while (origin.sockets.size > 0) yield* sleep(1);
+      },
+    );
+  });
+
   test("may be one of several in a loop", async () => {
     await runConnected(() =>
       within(new Origin(({ url }, response) => response.end(url)), (origin) =>

@@ -22,8 +22,12 @@ export class Serving implements RawTarget {
       void this.#reports.push(`${message}: ${exception instanceof Error ? exception : inspect(exception)}`);
   }
 
-  get port(): number {
-    return this.server.port as number;
+  get port(): number | undefined {
+    return this.server.port;
+  }
+
+  get path(): string | undefined {
+    return this.port === undefined ? this.server.host : undefined;
   }
 
   /** What was reported since this was asked last. What is not asked for fails the test. */
@@ -55,7 +59,8 @@ export function serving(handler: RequestHandler, { ca, ...options }: ServingOpti
   let made: Serving;
   return {
     *enter(): Coroutine<Serving> {
-      made = new Serving(yield* serve(handler, { host: "127.0.0.1", port: 0, shutdownTimeout: 2_000, ...options }), ca);
+      const where = options.path === undefined ? { host: "127.0.0.1", port: 0 } : {};
+      made = new Serving(yield* serve(handler, { ...where, shutdownTimeout: 2_000, ...options }), ca);
       return made;
     },
     *exit(error: unknown): Coroutine<void> {

@@ -57,6 +57,16 @@ const echo: RequestHandler = function* (incoming) {
   return new Response(`${incoming.method} ${incoming.url} ${yield* until(incoming.text())}`);
 };
 
+describe("a request of HTTP/2 over a connection of HTTP/1", () => {
+  it("is refused, and what stands behind it is not seen", function* () {
+    yield* within(serving(echo), function* (serving) {
+      const text = `GET / HTTP/2.0\r\nHost: localhost\r\n\r\n${request("GET /smuggled")}`;
+      const { received, ended } = yield* serving.exchange(text);
+      expect([statusesIn(received), received.includes("smuggled"), ended]).toEqual([["505"], false, "end"]);
+    });
+  });
+});
+
 describe("a body", () => {
   it.each<[string, string]>([
     ["compressed", "gzip, chunked"],

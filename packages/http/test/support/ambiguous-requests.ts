@@ -54,7 +54,6 @@ export const ambiguousRequests: readonly AmbiguousRequest[] = [
   { title: "a method with a space", text: `GE T / HTTP/1.1\r\nHost: localhost\r\n\r\n` },
   { title: "a version that there is not", text: `GET / HTTP/1.9\r\nHost: localhost\r\n\r\n` },
   { title: "no version, with headers", text: `GET /\r\nHost: localhost\r\n\r\n` },
-  { title: "a version of HTTP/2", text: `GET / HTTP/2.0\r\nHost: localhost\r\n\r\n${smuggled}` },
   { title: "the beginning of HTTP/2", text: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
   { title: "the beginning of TLS", text: "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" },
   { title: "the same length twice", text: post("Content-Length: 0", "Content-Length: 0") + smuggled },

@@ -6,14 +6,17 @@ import { type HowEnded, RawConnection } from "./raw-connection.js";
 
 /** Where a raw client connects to. */
 export interface RawTarget {
-  readonly port: number;
+  readonly port?: number | undefined;
+  /** Of a Unix socket, instead of a port. */
+  readonly path?: string | undefined;
   /** The authority that is trusted, in PEM: then it speaks TLS. */
   readonly ca?: string | undefined;
 }
 
-/** Connects to a port of 127.0.0.1. */
-export async function connectRaw({ port, ca }: RawTarget): Promise<RawConnection> {
-  const options = { port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true };
+/** Connects to a port of 127.0.0.1, or to a Unix socket. */
+export async function connectRaw({ port, path, ca }: RawTarget): Promise<RawConnection> {
+  const where = path === undefined ? { port: port as number, host: "127.0.0.1" } : { path };
+  const options = { ...where, allowHalfOpen: true, noDelay: true };
   const socket = ca === undefined ? connect(options) : connectTls({ ...options, ca, servername: "localhost" });
   await once(socket, ca === undefined ? "connect" : "secureConnect");
   return new RawConnection(socket);
