@@ -53,14 +53,9 @@ export function coroutines(options: CoroutinesOptions = {}): FastifyPluginAsync 
   const requests = new OpenRequests(loop);
   let timer: TimerHandle | undefined;
   const plugin: FastifyPluginAsync = async (app) => {
-    let mayTimeOut = hasTimeLimit(app.initialConfig);
-    app.addHook("onRoute", (route) => {
-      mayTimeOut ||= hasTimeLimit(route);
-    });
-    app.addHook("onRequest", async (request, reply) => {
-      const scope = requests.open(reply.raw);
-      bindScope(request, scope);
-      if (mayTimeOut) cancelWhenTimeIsUp(scope, request.signal);
+    app.addHook("onRequest", async (request, reply) => bindScope(request, requests.open(reply.raw)));
+    app.addHook("onError", async (request, _reply, error) => {
+      if (error.code === TIME_IS_UP && !loop.closed) loop.callFromHost(() => scopeOf(request)?.cancel(error));
     });
     // an answer, that of an error included, goes out when the tasks of the request's group have ended
     app.addHook("onSend", async (request) => {
@@ -71,8 +66,8 @@ export function coroutines(options: CoroutinesOptions = {}): FastifyPluginAsync 
       if (shutdownTimeout !== null && !loop.closed) timer = loop.callLater(shutdownTimeout, () => requests.cancel());
     });
     app.addHook("onClose", async () => {
-      timer?.cancel();
       await requests.ended();
+      timer?.cancel();
     });
   };
   // for the whole app, and not only for the plugin's own routes
@@ -100,7 +95,8 @@ export function handler<T, Request extends object = FastifyRequest, Reply = Fast
   fn: (this: This, request: Request, reply: Reply, payload: unknown) => Coroutine<T>,
 ): (this: This, request: Request, reply: Reply, payload?: unknown) => Promise<T> {
   checkHandler(fn, "handler(function* (request, reply) { … })");
-  return async function (this: This, request: Request, reply: Reply, payload?: unknown): Promise<T> {
+  // Fastify takes an async function of three parameters for one that has a callback as well
+  return async function (this: This, request: Request, reply: Reply, ...[payload]: unknown[]): Promise<T> {
     return scopeFor(request).run(fn.call(this, request, reply, payload), nameOf(request), abandoned<T>);
   };
 }
@@ -184,21 +180,8 @@ interface RawAnswer {
   once(event: "close", listener: () => void): unknown;
 }
 
-// Of newer Fastify: then it has answered.
+// Of newer Fastify, which answers then.
 const TIME_IS_UP = "FST_ERR_HANDLER_TIMEOUT";
-
-function hasTimeLimit(options: object): boolean {
-  return Number((options as { handlerTimeout?: number }).handlerTimeout) > 0;
-}
-
-function cancelWhenTimeIsUp(scope: RequestScope, signal: AbortSignal): void {
-  const { loop } = scope;
-  signal.addEventListener("abort", () => {
-    const { reason } = signal as { reason?: { code?: unknown } };
-    // it is aborted when the request has been read, too
-    if (reason?.code === TIME_IS_UP && !loop.closed) loop.callFromHost(() => scope.cancel(reason));
-  });
-}
 
 function scopeFor(request: object): RequestScope {
   const scope = scopeOf(request);
@@ -212,7 +195,7 @@ function nameOf(request: object): string {
 }
 
 function abandoned<T>(reason: unknown): Promise<T> {
-  if ((reason as { code?: unknown }).code === SHUTDOWN) throw new HttpError(503);
+  if ((reason as { code?: unknown } | undefined)?.code === SHUTDOWN) throw new HttpError(503);
   // nobody is to be answered, and of that Fastify knows nothing
   return new Promise(() => {});
 }

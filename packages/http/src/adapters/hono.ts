@@ -155,7 +155,7 @@ function nameOf({ req }: AnyContext): string {
 
 // For logs, as nobody receives it: what nginx writes of a client that has gone; and what the server says if that is not the reason.
 function abandoned(reason: unknown): Response {
-  const status = (reason as { code?: unknown }).code === "ERR_CORIO_CLIENT_GONE" ? 499 : 503;
+  const status = (reason as { code?: unknown } | undefined)?.code === "ERR_CORIO_CLIENT_GONE" ? 499 : 503;
   return new PlatformResponse(null, { status });
 }
 

@@ -145,7 +145,7 @@ export class Exchange {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    if (this.#over) return;
+    if (this.#over || chunk.length === 0) return; // undici tells of nothing when it is resumed
     this.#options.onChunk?.(chunk.length);
     if (this.#clock.phase === "body") this.#clock.begin("body");
     if (this.#decoder === undefined) this.body.feed(chunk);

@@ -10,6 +10,7 @@ import { ServerRequest } from "./server-request.js";
  */
 export function overrideGlobals(): () => void {
   if (users++ === 0) {
+    before = { Response: globalThis.Response, Request: globalThis.Request };
     replace("Response", Response);
     replace("Request", GlobalRequest);
   }
@@ -18,12 +19,14 @@ export function overrideGlobals(): () => void {
     if (over) return;
     over = true;
     if (--users > 0) return;
-    putBack("Response", Response, PlatformResponse);
-    putBack("Request", GlobalRequest, PlatformRequest);
+    putBack("Response", Response, before.Response);
+    putBack("Request", GlobalRequest, before.Request);
   };
 }
 
 let users = 0;
+// the platform's, or what another library has put there
+let before: { Response: unknown; Request: unknown } = { Response: PlatformResponse, Request: PlatformRequest };
 
 class GlobalRequest extends PlatformRequest {
   constructor(...[input, init]: ConstructorParameters<typeof PlatformRequest>) {

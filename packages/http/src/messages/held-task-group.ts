@@ -18,7 +18,8 @@ export class HeldTaskGroup {
   /**
    * Opens it, in a callback or a task of the loop.
    *
-   * @param onFailure called when a task of the group has failed, while the others are being cancelled; not once it is to end
+   * @param onFailure called when a task of the group has failed, while the others are being cancelled; not once it is to end. It
+   * cancels who is to hear of that, unless he is being cancelled already
    */
   constructor(loop: EventLoop, onFailure: () => void) {
     this.#mayEnd = loop.createFuture<void>();
@@ -71,7 +72,7 @@ export class HeldTaskGroup {
     try {
       yield* mayEnd;
     } catch (error) {
-      // nobody but we and the group, for a task that has failed, can cancel this task
+      // cancelled by the group, as a task has failed; or with all tasks of the loop, at the end of a run
       if (!this.#cancelled) {
         this.#failed = true;
         onFailure();

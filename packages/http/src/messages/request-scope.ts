@@ -43,9 +43,9 @@ export class RequestScope {
    */
   run<T>(coroutine: Coroutine<T>, name: string, abandoned: (reason: unknown) => T | Promise<T>): T | Promise<T> {
     if (!isCoroutine(coroutine)) throw noHandler("a coroutine function: function* (…) { … }", coroutine);
-    const run: Run = { number: ++this.#count, task: undefined, group: undefined };
-    this.#runs.add(run);
     const cancelled = this.#cancelled;
+    const run: Run = { number: ++this.#count, task: undefined, group: undefined, cancelled };
+    this.#runs.add(run);
     let task: Task<T>;
     try {
       task = this.loop.createTask(this.#main(run, coroutine), { name, eagerStart: cancelled === undefined });
@@ -63,15 +63,18 @@ export class RequestScope {
   /**
    * Waits for what a middleware lets follow.
    *
-   * *If cancelled*, the coroutines that follow are waited for, which are cancelled as well: they may use what the middleware has
-   * opened for them, and closes now.
+   * *If cancelled*, the coroutines that follow are, too, and are waited for: they may use what the middleware has opened for them,
+   * and closes now.
    */
   *follow(next: () => PromiseLike<void>): Coroutine<void> {
     const before = this.#count;
     try {
       yield* until(next());
     } catch (error) {
-      if (isCancelled(error)) yield* this.#ended(before);
+      if (isCancelled(error)) {
+        this.#cancelThose(before, { reason: error.reason });
+        yield* this.#ended(before);
+      }
       throw error;
     }
   }
@@ -86,7 +89,7 @@ export class RequestScope {
     getRunningLoop();
     const run = [...this.#runs].findLast(({ task }) => task?.done !== true);
     if (run === undefined) throw noScope("taskGroup(c) is for coroutine handlers, and for what they call");
-    run.group ??= new HeldTaskGroup(this.loop, () => run.task?.cancel());
+    run.group ??= new HeldTaskGroup(this.loop, () => interrupt(run));
     return run.group.group;
   }
 
@@ -99,7 +102,7 @@ export class RequestScope {
   get sharedGroup(): TaskGroup {
     getRunningLoop();
     this.#shared ??= new HeldTaskGroup(this.loop, () => {
-      for (const { task } of this.#runs) task?.cancel();
+      for (const run of this.#runs) interrupt(run);
     });
     return this.#shared.group;
   }
@@ -128,7 +131,7 @@ export class RequestScope {
   cancel(reason?: unknown): void {
     if (this.#cancelled !== undefined) return;
     this.#cancelled = { reason };
-    for (const task of this.#tasks(0)) task.cancel(reason);
+    this.#cancelThose(0, this.#cancelled);
     this.#shared?.cancel(reason);
   }
 
@@ -180,20 +183,30 @@ export class RequestScope {
     try {
       return await task;
     } catch (error) {
-      if (this.#cancelled === undefined || !isCancelled(error)) throw error;
-      return abandoned(this.#cancelled.reason);
+      if (run.cancelled === undefined || !isCancelled(error)) throw error;
+      // the middleware that has cancelled it is to answer
+      return run.cancelled === this.#cancelled ? abandoned(run.cancelled.reason) : (undefined as T);
     } finally {
       this.#runs.delete(run);
     }
   }
 
-  /** Those that run, of those that were begun after so many. */
+  /** The tasks of those that run, of those that were begun after so many. */
   #tasks(after: number): Task<unknown>[] {
     const tasks: Task<unknown>[] = [];
     for (const { number, task } of this.#runs) {
       if (number > after && task !== undefined && !task.done) tasks.push(task);
     }
     return tasks;
+  }
+
+  /** Cancels those that were begun after so many. */
+  #cancelThose(after: number, cancelled: { readonly reason: unknown }): void {
+    for (const run of this.#runs) {
+      if (run.number <= after || run.cancelled !== undefined) continue;
+      run.cancelled = cancelled;
+      run.task?.cancel(cancelled.reason);
+    }
   }
 
   /** Waits for those that were begun after so many, and cannot be cancelled. */
@@ -213,6 +226,13 @@ interface Run {
   /** `undefined` before its first wait. */
   task: Task<unknown> | undefined;
   group: HeldTaskGroup | undefined;
+  /** Set if it was cancelled with its request, or with a middleware that it follows. */
+  cancelled: { readonly reason: unknown } | undefined;
+}
+
+// A second request would interrupt the cleanup that the first one began.
+function interrupt({ task }: Run): void {
+  if (task?.cancelling === 0) task.cancel();
 }
 
 // of requests that another server has got

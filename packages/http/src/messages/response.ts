@@ -319,13 +319,13 @@ export function isOurs(value: unknown): value is Response {
   return value instanceof Ours;
 }
 
-/** @internal Whether a body is there as a whole: nothing has to be waited for, and it can be sent again. */
-export function isWhole(body: unknown): body is string | ArrayBufferView | ArrayBuffer | Blob {
+/** Whether a body is there as a whole: nothing has to be waited for, and it can be sent again. */
+function isWhole(body: unknown): body is string | ArrayBufferView | ArrayBuffer | Blob {
   return typeof body === "string" || ArrayBuffer.isView(body) || body instanceof ArrayBuffer || body instanceof Blob;
 }
 
-/** @internal Whether an answer with this status has no body. */
-export function hasNoBody(status: number): boolean {
+/** Whether an answer with this status has no body. */
+function hasNoBody(status: number): boolean {
   return status === 204 || status === 304 || status === 205 || status === 101;
 }
 

@@ -177,7 +177,10 @@ export class ServerRequest {
   /** @internal The request is over: what is still to come of its body, nobody reads. */
   _end(): void {
     this.#over = true;
-    if (this.#body?.isBeingRead === true) this.#body.abandon(requestOver());
+    if (this.#body === undefined) return;
+    if (this.#body.isBeingRead) this.#body.abandon(requestOver());
+    // what has come of it, and was begun to be read, would hold back what comes behind it
+    if (this.#incoming.complete && !this.#incoming.readableEnded) this.#incoming.resume();
   }
 
   get cache(): WebRequest["cache"] {

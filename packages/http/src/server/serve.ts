@@ -1,7 +1,7 @@
-import { type Coroutine, type EventLoop, getRunningLoop } from "corio";
+import { type Coroutine, getRunningLoop } from "corio";
 import { invalidArgument } from "../errors/invalid-argument.js";
 import { HttpServer } from "./http-server.js";
-import { type RequestHandler, type ServeOptions, serveSettings } from "./serve-options.js";
+import { type RequestHandler, type ServeOptions, type ServeSettings, serveSettings } from "./serve-options.js";
 
 /**
  * Serves HTTP: each request is a task, which the handler's coroutine is, and what it returns is the answer. It is cancelled when the
@@ -39,14 +39,11 @@ export function serve(handler: RequestHandler, options: ServeOptions = {}): Coro
       'serve(handler) takes a function of a request: function* (request) { return new Response("hello") }; of a framework give its fetch: serve((request) => app.fetch(request))',
     );
   }
-  return listening(getRunningLoop(), handler, serveSettings(options));
+  return listening(handler, serveSettings(options));
 }
 
-function* listening(
-  loop: EventLoop,
-  ...how: [RequestHandler, ReturnType<typeof serveSettings>]
-): Coroutine<HttpServer> {
-  const server = new HttpServer(loop, ...how);
+function* listening(handler: RequestHandler, settings: ServeSettings): Coroutine<HttpServer> {
+  const server = new HttpServer(getRunningLoop(), handler, settings);
   yield* server._listen();
   return server;
 }

@@ -35,7 +35,7 @@ export interface Target {
   readonly port: number;
 }
 
-export interface Route {
+interface Route {
   readonly key: string;
   readonly connectTo: Target;
   readonly absoluteForm: boolean;

@@ -10,7 +10,7 @@ export interface Connection {
   capacity: number;
 }
 
-export interface Host {
+interface Host {
   readonly connections: ReadonlySet<Connection>;
 }
 

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import { asyncGenerator, type Coroutine, Queue, sleep, until } from "corio";
+import { asyncGenerator, type Coroutine, Queue, sleep, type Source, until } from "corio";
 import { describe, expect, it } from "vitest";
 import { HttpError } from "../../src/errors/http-error.js";
 import { Response, type ResponseBody } from "../../src/messages/response.js";
@@ -426,7 +426,7 @@ describe("An error", () => {
     ));
 });
 
-function letters(): ReturnType<ReturnType<typeof asyncGenerator<[], string>>> {
+function letters(): Source<string> {
   return asyncGenerator(function* () {
     for (const letter of "abc") {
       yield* sleep(0);
@@ -435,7 +435,7 @@ function letters(): ReturnType<ReturnType<typeof asyncGenerator<[], string>>> {
   })();
 }
 
-function failing(pieces: number): ReturnType<typeof letters> {
+function failing(pieces: number): Source<string> {
   return asyncGenerator(function* () {
     for (let i = 0; i < pieces; i++) {
       yield "a";

@@ -14,7 +14,7 @@ import { describe, expect, it } from "vitest";
 import { HttpError } from "../../src/errors/http-error.js";
 import { Response } from "../../src/messages/response.js";
 import { headerOf, nextAnswer } from "../support/raw-client.js";
-import { ask, askOver, connected, requestText, serving } from "./serving.js";
+import { ask, askOver, connected, eventually, requestText, serving } from "./serving.js";
 
 describe("A request", () => {
   it("has the method, the URL and the headers that were sent", () =>
@@ -56,12 +56,12 @@ describe("A request", () => {
 
   it("says what to write when it is taken for a URL", () =>
     serving(
-      (request) => new Response(`${request as unknown as string}`),
+      (request) => new Response(String(request)),
       function* (server, reports) {
         yield* ask(server, "GET /");
-        expect((reports[0]?.exception as Error).message).toContain("request.clone()");
+        expect(String(reports[0]?.exception)).toContain("request.clone()");
       },
-      { reports: ["ERR_CORIO_REQUEST"].map(() => "request.clone()") },
+      { reports: ["request.clone()"] },
     ));
 
   it("has no body if none was sent", () =>
@@ -240,6 +240,24 @@ describe("A request", () => {
           yield* until(connection.send(requestText("POST /", ["Content-Length: 10"], "12345")));
           expect((yield* until(nextAnswer(connection))).body).toBe("half");
           yield* until(connection.send("67890"));
+          expect((yield* askOver(connection, "GET /")).body).toBe("ok");
+        });
+      },
+    ));
+
+  it("of which enough was read leaves the connection usable, if all of it has come", () =>
+    serving(
+      function* (request) {
+        if (request.body === null) return new Response("ok");
+        yield* sleep(20);
+        yield* forEach(request.body as ReadableStream<Uint8Array>, (_chunk, stop) => stop());
+        return new Response("enough");
+      },
+      function* (server) {
+        yield* connected(server, function* (connection) {
+          const size = 40_000;
+          yield* until(connection.send(requestText("POST /", [`Content-Length: ${size}`], "x".repeat(size))));
+          expect((yield* until(nextAnswer(connection))).body).toBe("enough");
           expect((yield* askOver(connection, "GET /")).body).toBe("ok");
         });
       },
@@ -462,8 +480,4 @@ function* sleepLong(told: (reason: unknown) => void): Coroutine<void> {
 
 function inChunks(text: string): string {
   return `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
-}
-
-export function* eventually(holds: () => boolean): Coroutine<void> {
-  while (!holds()) yield* sleep(1);
 }

@@ -1,4 +1,4 @@
-import { type Coroutine, until, within } from "corio";
+import { type Coroutine, sleep, until, within } from "corio";
 import { expect } from "vitest";
 import { type ConnectedOptions, type Report, runConnected } from "../../../node/test/support/run-connected.js";
 import type { HttpServer } from "../../src/server/http-server.js";
@@ -27,7 +27,7 @@ export async function serving(
 
 /** Runs a coroutine with a connection to a server, byte for byte. */
 export function* connected<T>(server: HttpServer, body: (connection: RawConnection) => Coroutine<T>): Coroutine<T> {
-  const connection = yield* until(connectRaw({ port: server.port as number }));
+  const connection = yield* until(connectRaw({ port: server.port }));
   try {
     return yield* body(connection);
   } finally {
@@ -59,4 +59,9 @@ export function* askOver(
 ): Coroutine<RawAnswer> {
   yield* until(connection.send(requestText(line, headers, body)));
   return yield* until(nextAnswer(connection, line.split(" ")[0]));
+}
+
+/** Waits until something holds. */
+export function* eventually(holds: () => boolean): Coroutine<void> {
+  while (!holds()) yield* sleep(1);
 }

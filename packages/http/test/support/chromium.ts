@@ -1,6 +1,7 @@
 import { type Browser, chromium, type Page } from "playwright-core";
 import { describe, expect } from "vitest";
 import { findChromium } from "../../../corio/test/browser/find-chromium.js";
+import type { Started } from "./started.js";
 
 const found = await findChromium();
 if ("problem" in found && process.env["CI"]) throw new Error(found.problem);
@@ -9,8 +10,25 @@ if ("problem" in found) console.warn(`The browser tests are skipped. ${found.pro
 /** `describe` for tests that need Chromium, skipped without it. */
 export const describeInChromium: typeof describe.skip = "problem" in found ? describe.skip : describe;
 
+/** A page that is open. */
+export interface OpenPage extends Started {
+  readonly page: Page;
+  /**
+   * Closes it.
+   *
+   * @throws if the page has thrown an error that nobody caught
+   */
+  stop(): Promise<void>;
+}
+
 /** A Chromium without a window. */
-export interface StartedChromium {
+export interface StartedChromium extends Started {
+  /**
+   * Opens a page of a server, with cookies and a cache of its own.
+   *
+   * @param url certificates are not looked at
+   */
+  open(url: string): Promise<OpenPage>;
   /**
    * Opens a page of a server, where a body does what it wants, and closes it.
    *
@@ -19,7 +37,6 @@ export interface StartedChromium {
    * @throws if the page throws an error that nobody catches
    */
   inPage<T>(url: string, body: (page: Page) => Promise<T>): Promise<T>;
-  stop(): Promise<void>;
 }
 
 const ARGUMENTS = [
@@ -34,21 +51,36 @@ const ARGUMENTS = [
 
 /** Starts Chromium. */
 export async function startChromium(): Promise<StartedChromium> {
-  const browser: Browser = await chromium.launch({ executablePath: (found as { path: string }).path, args: ARGUMENTS });
+  const browser = await chromium.launch({ executablePath: (found as { path: string }).path, args: ARGUMENTS });
   return {
+    open: (url) => open(browser, url),
     async inPage(url, body) {
-      const page = await browser.newPage({ ignoreHTTPSErrors: true });
-      const errors: unknown[] = [];
-      page.on("pageerror", (error) => errors.push(error));
+      const opened = await open(browser, url);
       try {
-        await page.goto(url);
-        const result = await body(page);
-        expect(errors, "errors of the page").toEqual([]);
-        return result;
+        return await body(opened.page);
       } finally {
-        await page.close();
+        await opened.stop();
       }
     },
     stop: () => browser.close(),
+  };
+}
+
+async function open(browser: Browser, url: string): Promise<OpenPage> {
+  const page = await browser.newPage({ ignoreHTTPSErrors: true });
+  const errors: unknown[] = [];
+  page.on("pageerror", (error) => errors.push(error));
+  try {
+    await page.goto(url);
+  } catch (error) {
+    await page.close();
+    throw error;
+  }
+  return {
+    page,
+    async stop() {
+      await page.close();
+      expect(errors, "errors of the page").toEqual([]);
+    },
   };
 }

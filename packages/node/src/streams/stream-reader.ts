@@ -186,6 +186,7 @@ export class StreamReader {
   /** Adds bytes, as if they had arrived: what a protocol does, and a test. */
   feedData(data: Uint8Array): void {
     if (this.#eof) throw new CorioError("ERR_CORIO_FED_AFTER_EOF", "feedData() after feedEof()");
+    if (data.length === 0) return;
     this.#queue.push(data);
     this.#wake();
     if (!this.#paused && this.#source !== undefined && this.#queue.length > 2 * this.#limit) {

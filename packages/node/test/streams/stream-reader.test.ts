@@ -766,3 +766,19 @@ describe("a reader of a source that has its data at once", () => {
     expect(bytes.length).toBe(9_000);
   });
 });
+
+describe("feedData of no data", () => {
+  test("wakes nobody", async () => {
+    const result = await run(function* () {
+      const reader = new StreamReader();
+      const reading = ensureFuture(reader.read(10));
+      yield* sleep(0);
+      reader.feedData(new Uint8Array(0));
+      yield* sleep(0);
+      const early = reading.done;
+      reader.feedData(new Uint8Array(3));
+      return [early, (yield* reading).length];
+    });
+    expect(result).toEqual([false, 3]);
+  });
+});
