@@ -44,7 +44,7 @@ export class ConnectTimeoutError extends RequestTimeoutError {
   }
 }
 
-/** The headers of the answer did not come within `timeout.headers` of the request's being sent. */
+/** The headers of the answer did not come within `timeout.headers` of the moment in which the request began to be sent. */
 export class HeadersTimeoutError extends RequestTimeoutError {
   override readonly name: string = "HeadersTimeoutError";
   readonly phase = "headers";

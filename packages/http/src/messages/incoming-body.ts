@@ -175,6 +175,10 @@ export class IncomingBody {
   };
 
   readonly #onEnd = (): void => {
+    // Node ends a stream of HTTP/2 in good order that the client has taken back
+    if (this.#incoming.aborted || (this.#incoming as Partial<Http2ServerRequest>).stream?.aborted === true) {
+      return this.#fail(this.#host.clientGone());
+    }
     const reader = this.#reader;
     this.#stop();
     reader?.end();

@@ -27,6 +27,9 @@ export interface AnswerHead {
   readonly headers: HeaderList;
 }
 
+// After so many bytes the host gets its say, or a client that takes them as fast as they come would keep all others waiting.
+const BYTES_PER_VISIT = 256 * 1024;
+
 // What is written at once: larger pieces are cut, so that a client that takes them slowly is seen to take them.
 const SLICE = 64 * 1024;
 
@@ -47,6 +50,9 @@ export class Answer {
   /** Whether it is the last one of its connection. */
   closes = false;
   #headWritten = false;
+  #sinceVisit = 0;
+  /** Whether it was cut off from this side. */
+  wasCutOff = false;
   #gone: { readonly reason: unknown } | undefined;
   // who waits until the client has taken more
   #waiting: Future<void> | undefined;
@@ -109,8 +115,7 @@ export class Answer {
   cutOff(): void {
     const outgoing = this.#outgoing;
     if (this.#isHttp2) {
-      const { stream } = outgoing as Http2ServerResponse;
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      this.#resetStream(constants.NGHTTP2_INTERNAL_ERROR);
       return;
     }
     const { socket, chunkedEncoding } = outgoing as ServerResponse;
@@ -131,6 +136,14 @@ export class Answer {
   gone(reason: unknown): void {
     this.#gone = { reason };
     this.#wake();
+  }
+
+  #resetStream(code: number): void {
+    this.wasCutOff = true;
+    const { stream } = this.#outgoing as Http2ServerResponse;
+    if (!stream.closed) stream.close(code);
+    // it would wait for what is still to be sent
+    setImmediate(() => stream.destroy());
   }
 
   *#wholeByAndBy(body: string | Uint8Array | null, hold: (() => Coroutine<void>) | undefined): Coroutine<void> {
@@ -172,6 +185,19 @@ export class Answer {
       this.#checkGone();
       const slice = chunk.length <= SLICE ? chunk : chunk.subarray(from, from + SLICE);
       if (!(this.#outgoing as ServerResponse).write(slice)) yield* this.#drained();
+      this.#sinceVisit += slice.length;
+      if (this.#sinceVisit >= BYTES_PER_VISIT) yield* this.#visit();
+    }
+  }
+
+  *#visit(): Coroutine<void> {
+    this.#sinceVisit = 0;
+    const visited = this.#loop.createFuture<void>();
+    const immediate = setImmediate(() => this.#loop.callFromHost(settle, visited));
+    try {
+      yield* visited;
+    } finally {
+      clearImmediate(immediate);
     }
   }
 
@@ -202,7 +228,7 @@ export class Answer {
       // behind the answer to an earlier request, it is not the client that lets wait
       if (!this.#isHttp2 && (this.#outgoing as ServerResponse).socket === null) {
         timer = this.#loop.callLater(limit as number, tooSlow);
-      } else if (this.#isHttp2) (this.#outgoing as Http2ServerResponse).stream.close(constants.NGHTTP2_CANCEL);
+      } else if (this.#isHttp2) this.#resetStream(constants.NGHTTP2_CANCEL);
       else this.#outgoing.destroy();
     };
     let timer = limit === null ? undefined : this.#loop.callLater(limit, tooSlow);

@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Exchange } from "./exchange.js";
+import type { ServeSettings } from "./serve-options.js";
 
 /** @internal A connection of a client, and what is in flight on it. */
 export abstract class Connection {
@@ -112,14 +113,31 @@ const RESET_WINDOW = 10_000;
 export class Http2Connection extends Connection {
   readonly isHttp2 = true;
   readonly #session: ServerHttp2Session;
-  readonly #maxResets: number;
+  readonly #settings: ServeSettings;
   #resets = 0;
   #countedFrom = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(session: ServerHttp2Session, maxResets: number) {
+  constructor(session: ServerHttp2Session, settings: ServeSettings) {
     super();
     this.#session = session;
-    this.#maxResets = maxResets;
+    this.#settings = settings;
+    this.#idleFor(settings.headersTimeout);
+  }
+
+  override begun(exchange: Exchange): void {
+    clearTimeout(this.#idleTimer);
+    super.begun(exchange);
+  }
+
+  override ended(exchange: Exchange): void {
+    super.ended(exchange);
+    if (this.isIdle) this.#idleFor(this.#settings.keepAliveTimeout);
+  }
+
+  override closed(onOver: () => void): void {
+    clearTimeout(this.#idleTimer);
+    super.closed(onOver);
   }
 
   // Each request has cost work by then, and takes no place among those that may be open at once.
@@ -129,9 +147,9 @@ export class Http2Connection extends Connection {
       this.#countedFrom = now;
       this.#resets = 0;
     }
-    if (++this.#resets <= this.#maxResets || this.#session.destroyed) return;
-    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (++this.#resets <= this.#settings.maxStreamResets || this.#session.destroyed) return;
+    // an error for its listeners, and what the client is told
+    this.#session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM as never);
   }
 
   destroy(): void {
@@ -141,5 +159,13 @@ export class Http2Connection extends Connection {
   protected leave(): void {
     // tells the client, and ends when the open streams have
     if (!this.#session.closed && !this.#session.destroyed) this.#session.close();
+  }
+
+  // Until a request begins; what comes of it before is no sign of life. Node has no such limit.
+  #idleFor(limit: number | null): void {
+    clearTimeout(this.#idleTimer);
+    if (limit === null || this.#session.destroyed) return;
+    this.#idleTimer = setTimeout(() => this.#session.destroy(), limit);
+    this.#idleTimer.unref();
   }
 }

@@ -113,14 +113,9 @@ export class Connections {
   }
 
   #addHttp2(session: ServerHttp2Session): void {
-    const connection = new Http2Connection(session, this.#settings.maxStreamResets);
+    const connection = new Http2Connection(session, this.#settings);
     this.#add(connection, session);
     session.once("close", () => this.#delete(connection));
-    const { keepAliveTimeout } = this.#settings;
-    if (keepAliveTimeout === null) return;
-    session.setTimeout(keepAliveTimeout, () => {
-      if (connection.isIdle) session.close();
-    });
   }
 
   #add(connection: Connection, bearer: object): void {

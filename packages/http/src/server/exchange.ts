@@ -88,6 +88,7 @@ export class Exchange implements RequestHost {
   #takenOver = false;
   #gone: CorioError | undefined;
   #timeUp = false;
+  #isCancelled = false;
   #timer: TimerHandle | undefined;
 
   constructor(
@@ -161,6 +162,7 @@ export class Exchange implements RequestHost {
   /** Cancels the request's task. */
   cancel(reason: unknown): void {
     if (this.#handled) return;
+    this.#isCancelled = true;
     this.#task?.cancel(reason);
     this.request._cancel(reason);
     // it waits for its turn; or it is cancelled before its first step, and then a coroutine runs no `finally`
@@ -177,9 +179,10 @@ export class Exchange implements RequestHost {
   clientGone(): CorioError {
     if (this.#gone === undefined) {
       this.#gone = clientGone();
-      if (this.isHttp2) this.connection.requestTakenBack();
       this.#answer.gone(this.#gone);
-      this.cancel(this.#gone);
+      if (!this.#isCancelled) this.cancel(this.#gone);
+      // what it still cleans up, it may
+      else this.request._cancel(this.#gone);
     }
     return this.#gone;
   }
@@ -281,11 +284,11 @@ export class Exchange implements RequestHost {
       return;
     }
     this.#answer.closes = this.#isLast;
+    if (this.isHttp2 && this.request._remaining !== 0) this.#endStream();
     yield* this.#answer.stream(head, source, length);
     const remaining = this.request._remaining;
-    if (remaining === 0) return;
+    if (remaining === 0 || this.isHttp2) return;
     if (remaining !== undefined && remaining <= WORTH_DRAINING) this.#drain();
-    else if (this.isHttp2) this.#endStream();
     else (this.#incoming as IncomingMessage).socket.destroySoon();
   }
 
@@ -298,9 +301,12 @@ export class Exchange implements RequestHost {
   // Of the rest of a request the client is told not to send it, when it has the answer.
   #endStream(): void {
     const { stream } = this.#outgoing as Http2ServerResponse;
-    const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
-    if (stream.writableFinished) close();
-    else stream.once("finish", close);
+    stream.once("finish", () => {
+      this.#drain();
+      if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+      // it would wait for a client that sends on
+      setImmediate(() => stream.destroy());
+    });
   }
 
   *#linger(): Coroutine<void> {
@@ -406,6 +412,7 @@ export class Exchange implements RequestHost {
 
   #timeIsUp(): void {
     this.#timer = undefined;
+    if (this.#isCancelled) return;
     this.#timeUp = true;
     this.cancel(new TimeoutError(`the request was not answered within ${this.limits.handlerTimeout} ms`));
   }
@@ -415,6 +422,10 @@ export class Exchange implements RequestHost {
     if (this.#closed || this.#takenOver) return;
     this.#closed = true;
     if (this.loop.closed) return;
+    if (this.isHttp2 && !this.#answer.wasCutOff) {
+      const { rstCode } = (this.#outgoing as Http2ServerResponse).stream;
+      if (rstCode !== constants.NGHTTP2_NO_ERROR) this.connection.requestTakenBack();
+    }
     if (this.#handled) {
       // a refusal may still be on its way
       this.#task?.cancel();

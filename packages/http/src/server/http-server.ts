@@ -264,6 +264,8 @@ export class HttpServer {
   };
 
   *#shutdown(timeout: number | null): Coroutine<void> {
+    // from here on the answers say that they are the last
+    this.#requests.isClosing = true;
     try {
       yield* this.#acceptWaiting();
       this.close();

@@ -103,8 +103,10 @@ function isGone({ isHttp2 }: Connection, incoming: Incoming, outgoing: Outgoing)
 /** The status for a request that has what llhttp lets pass and no server should. */
 function brokenRule({ isHttp2 }: Connection, incoming: Incoming): number | undefined {
   if (isHttp2) {
-    const host = hostOf(incoming, true);
-    return isTarget(incoming.url as string) && (host === undefined || isHost(host)) ? undefined : 400;
+    const authority = hostOf(incoming, true);
+    const { host = authority } = incoming.headers;
+    if (host !== authority || !isTarget(incoming.url as string)) return 400;
+    return authority === undefined || isHost(authority) ? undefined : 400;
   }
   const { httpVersion, httpVersionMajor, headers } = incoming;
   if (httpVersionMajor !== 1) return httpVersionMajor > 1 ? 505 : 400;

@@ -51,6 +51,9 @@ export type WebSocketHandler = (socket: WebSocketConnection) => Coroutine<unknow
  * cancelled only if it does not come back to the socket within `closeTimeout`. When the server shuts down, it closes its
  * WebSockets with 1001 and the handlers end by the same rules; those that do not are cancelled with the other requests.
  *
+ * A response with status 101 cannot be copied, which some middleware does: Hono's `cors()`, and `c.header()` after `next()`. In such
+ * an app the route of a WebSocket comes before it.
+ *
  * @param request a request for a WebSocket; what is none is answered with 426, an origin that is not allowed with 403
  * @param handler makes the coroutine that handles the WebSocket
  * @param options see {@link UpgradeWebSocketOptions}

@@ -49,7 +49,7 @@ async function listening(
       build(app);
       const baseUrl = yield* until(app.listen({ host: "127.0.0.1", port: 0 }));
       try {
-        yield* within(new ClientSession({ baseUrl }), (session) => body(session, app));
+        yield* within(new ClientSession({ baseUrl, keepAliveTimeout: 50 }), (session) => body(session, app));
       } finally {
         yield* until(app.close());
       }
@@ -492,10 +492,11 @@ describe("the task group of a request", () => {
     await listening(
       (app) => {
         errors = handlingErrors(app);
-        app.get("/", async (request) => {
-          await Promise.resolve();
-          taskGroup(request);
-        });
+        app.get("/", (request) =>
+          Promise.resolve().then(() => {
+            taskGroup(request);
+          }),
+        );
       },
       function* (session) {
         expect(yield* textOf(session, "/")).toBe("handled");

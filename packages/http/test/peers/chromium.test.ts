@@ -18,7 +18,18 @@ import { describeWith } from "../support/programs.js";
 import { started, useStarted } from "../support/started.js";
 
 /** What answers at a path. */
-type Routes = Readonly<Record<string, (request: Request) => Coroutine<Response>>>;
+type Routes = Readonly<Record<string, Route>>;
+type Route = (request: Request) => Coroutine<Response>;
+
+/** Answers without reading the body, and by reading more than is allowed. */
+const TOO_LARGE: Routes = {
+  *"/unread"() {
+    return new Response("too large", { status: 413 });
+  },
+  *"/read"(request) {
+    return new Response(yield* until(request.text()));
+  },
+};
 
 describeInChromium("Chromium", () => {
   const chromium = useStarted(startChromium);
@@ -112,6 +123,45 @@ describeInChromium("Chromium", () => {
         yield* waiting.over.wait();
         expect(waiting.reason).toMatchObject({ code: "ERR_CORIO_CLIENT_GONE" });
       });
+    });
+
+    test("and gets the answer to a large body that nobody reads, or that is too large", () =>
+      browsing(TOO_LARGE, function* (page) {
+        for (const path of ["/unread", "/read"]) {
+          const got = yield* inside(
+            page,
+            `const body = new Uint8Array(20_000_000);
+            const answer = await fetch("${path}", { method: "POST", body });
+            return [answer.status, (await fetch("/")).status];`,
+          );
+          expect(got).toEqual([413, 200]);
+        }
+      }));
+
+    test("and gets all that was asked for, when the server shuts down meanwhile", () => {
+      const goOn = new Event();
+      let asked = 0;
+      return browsing(
+        {
+          *"/wait"() {
+            asked++;
+            yield* goOn.wait();
+            return new Response("answer");
+          },
+        },
+        function* (page, server) {
+          yield* inside(
+            page,
+            `window.asked = Array.from({ length: 5 }, (_, i) => fetch("/wait?" + i).then((it) => it.text()));`,
+          );
+          while (asked < 5) yield* sleep(2);
+          const shutdown = createTask(server.shutdown());
+          yield* sleep(0);
+          goOn.set();
+          expect(yield* inside(page, "return Promise.all(asked);")).toEqual(Array(5).fill("answer"));
+          yield* shutdown;
+        },
+      );
     });
 
     test("an answer that it does not read, for which the source waits, and aborts, which closes it", () => {
@@ -319,6 +369,37 @@ describeInChromium("Chromium", () => {
       });
     });
 
+    test("not from a frame that has no origin, unless that is allowed", () => {
+      const [closed, opened] = [new Sockets(), new Sockets({ origins: ["null"] })];
+      return browsing(
+        { "/closed": closed.routes["/ws"] as Route, "/opened": opened.routes["/ws"] as Route },
+        function* (page, server) {
+          const got = yield* inside(
+            page,
+            `const ends = [];
+            const both = new Promise((resolve) => {
+              onmessage = ({ data }) => ends.push(data) === 2 && resolve();
+            });
+            const frame = document.createElement("iframe");
+            frame.sandbox = "allow-scripts";
+            frame.srcdoc = \`<script>
+              for (const path of ["closed", "opened"]) {
+                const socket = new WebSocket("${server.url.replace("http", "ws")}/" + path);
+                socket.onopen = () => socket.close(4000);
+                socket.onclose = ({ code }) => parent.postMessage(path + " " + code, "*");
+              }
+            </script>\`;
+            document.body.append(frame);
+            await both;
+            return ends.sort();`,
+          );
+          expect(got).toEqual(["closed 1006", "opened 4000"]);
+          expect([closed.statuses, opened.statuses]).toEqual([[403], [101]]);
+          yield* opened.untilOver(1);
+        },
+      );
+    });
+
     test.each([
       { origins: "none", opened: false },
       { origins: "its", opened: true },
@@ -389,6 +470,45 @@ describeInChromium("Chromium", () => {
       });
     });
 
+    test("gets the answer to a large body that nobody reads, or that is too large", () =>
+      browsingSecurely(TOO_LARGE, function* (page) {
+        for (const path of ["/unread", "/read"]) {
+          const got = yield* inside(
+            page,
+            `const body = new Uint8Array(20_000_000);
+            const answer = await fetch("${path}", { method: "POST", body });
+            return [answer.status, (await fetch("/")).status];`,
+          );
+          expect(got).toEqual([413, 200]);
+        }
+      }));
+
+    test("gets all that was asked for, when the server shuts down meanwhile", () => {
+      const goOn = new Event();
+      let asked = 0;
+      return browsingSecurely(
+        {
+          *"/wait"() {
+            asked++;
+            yield* goOn.wait();
+            return new Response("answer");
+          },
+        },
+        function* (page, server) {
+          yield* inside(
+            page,
+            `window.asked = Array.from({ length: 5 }, (_, i) => fetch("/wait?" + i).then((it) => it.text()));`,
+          );
+          while (asked < 5) yield* sleep(2);
+          const shutdown = createTask(server.shutdown());
+          yield* sleep(0);
+          goOn.set();
+          expect(yield* inside(page, "return Promise.all(asked);")).toEqual(Array(5).fill("answer"));
+          yield* shutdown;
+        },
+      );
+    });
+
     test("sends a stream that is read while it is still being sent", () => {
       const first = new Event();
       return browsingSecurely(
@@ -433,7 +553,7 @@ describeInChromium("Chromium", () => {
   });
 });
 
-function routed(routes: Routes): (request: Request) => Coroutine<Response> {
+function routed(routes: Routes): Route {
   return function* (request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/") {
@@ -446,8 +566,8 @@ function routed(routes: Routes): (request: Request) => Coroutine<Response> {
 }
 
 /** Runs the text of an async function in the page. */
-function inside<T = unknown>(page: Page, text: string): Coroutine<T> {
-  return until(page.evaluate<T>(`(async () => { ${text} })()`));
+function* inside<T = unknown>(page: Page, text: string): Coroutine<T> {
+  return yield* until(page.evaluate<T>(`(async () => { ${text} })()`));
 }
 
 interface Conversed {

@@ -420,7 +420,7 @@ describeWith("curl", "openssl")("curl with TLS", () => {
     );
 
   test("goes away, which cancels the handler, over HTTP/1", () => goesAway("--http1.1"));
-  test.fails("goes away, which cancels the handler, over HTTP/2", () => goesAway("--http2"));
+  test("goes away, which cancels the handler, over HTTP/2", () => goesAway("--http2"));
 
   test.each(["--http1.1", "--http2"])("goes away from a stream, which closes the source: %s", (how) =>
     asking(function* (ask, service) {
