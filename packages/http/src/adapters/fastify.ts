@@ -31,16 +31,22 @@ export interface CoroutinesOptions {
  * and does not wait any longer; their cleanup is waited for then.
  *
  * @example
- * const app = fastify();
- * app.register(coroutines());
- * app.get(
- *   "/slow",
- *   handler(function* () {
- *     yield* sleep(1_000);
- *     return { waited: true };
- *   }),
- * );
- * yield* until(app.listen({ port: 8080 }));
+ * import { coroutines, handler } from "@corio/http/fastify";
+ * import { sleep, until } from "corio";
+ * import { fastify } from "fastify";
+ *
+ * function* main() {
+ *   const app = fastify();
+ *   app.register(coroutines());
+ *   app.get(
+ *     "/slow",
+ *     handler(function* () {
+ *       yield* sleep(1_000);
+ *       return { waited: true };
+ *     }),
+ *   );
+ *   yield* until(app.listen({ port: 8080 }));
+ * }
  */
 export function coroutines(options: CoroutinesOptions = {}): FastifyPluginAsync {
   const { loop = getRunningLoop(), shutdownTimeout = 10_000 } = options;
@@ -84,10 +90,16 @@ export function coroutines(options: CoroutinesOptions = {}): FastifyPluginAsync 
  *
  * @param fn gets what Fastify gives: request, reply, and in some hooks the payload; what it returns is the answer
  * @example
+ * import { handler } from "@corio/http/fastify";
+ * import { sleep } from "corio";
+ * import { fastify } from "fastify";
+ *
+ * const app = fastify();
  * app.get<{ Params: { id: string } }>(
  *   "/users/:id",
  *   handler(function* (request) {
- *     return yield* findUser(request.params.id);
+ *     yield* sleep(10);
+ *     return { id: request.params.id };
  *   }),
  * );
  */
@@ -102,15 +114,21 @@ export function handler<T, Request extends object = FastifyRequest, Reply = Fast
 }
 
 /**
- * Answers a request by a coroutine, in a plain handler or an error handler. It is the same as {@link handler} otherwise.
+ * Answers a request by a coroutine, in a plain handler or an error handler, where all types are known (those of HTTP/2, for one). It
+ * is the same as {@link handler} otherwise.
  *
  * @param request Fastify's
  * @param fn what it returns is the answer
  * @example
+ * import { respond } from "@corio/http/fastify";
+ * import { sleep } from "corio";
+ * import { fastify } from "fastify";
+ *
+ * const app = fastify();
  * app.setErrorHandler((error, request, reply) =>
  *   respond(request, function* () {
- *     yield* store(error);
- *     return reply.code(500).send({ error: "sorry" });
+ *     yield* sleep(10);
+ *     return reply.code(500).send({ error: String(error) });
  *   }),
  * );
  */
@@ -126,10 +144,19 @@ export async function respond<T>(request: object, fn: () => Coroutine<T>): Promi
  * @param request of a coroutine handler or hook
  * @throws a NoRunningLoopError outside of a coroutine
  * @example
+ * import { handler, taskGroup } from "@corio/http/fastify";
+ * import { type Coroutine, sleep } from "corio";
+ * import { fastify } from "fastify";
+ *
+ * function* writeAuditLog(url: string): Coroutine<void> {
+ *   yield* sleep(10);
+ *   console.log(url);
+ * }
+ * const app = fastify();
  * app.addHook(
  *   "preHandler",
  *   handler(function* (request) {
- *     request.user = taskGroup(request).createTask(findUser(request.headers.authorization)); // the handler awaits it
+ *     taskGroup(request).createTask(writeAuditLog(request.url)); // goes on beside the handler
  *   }),
  * );
  */

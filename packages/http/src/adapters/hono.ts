@@ -15,6 +15,11 @@ import { clientGone } from "../server/client-gone.js";
  * @param fn gets Hono's context; returns the response. What TypeScript cannot hand through this function, the variables of the app
  * and the input that validators have found, {@link respond} knows
  * @example
+ * import { serve } from "@corio/http";
+ * import { handler } from "@corio/http/hono";
+ * import { sleep, within } from "corio";
+ * import { Hono } from "hono";
+ *
  * const app = new Hono();
  * app.get(
  *   "/slow/:ms",
@@ -23,13 +28,16 @@ import { clientGone } from "../server/client-gone.js";
  *     return c.json({ waited: true });
  *   }),
  * );
- * yield* serve((request) => app.fetch(request));
+ * function* main() {
+ *   const server = yield* serve((request) => app.fetch(request));
+ *   yield* within(server, () => server.serveForever());
+ * }
  */
 export function handler<R extends Answer, E extends Env = Env, P extends string = SomePath, I extends Input = {}>(
-  fn: (c: Context<E, P, I>) => Coroutine<R>,
+  fn: (c: Context<E, P, I>) => Coroutine<R | Promise<R>>,
 ): Handler<NoInfer<E>, NoInfer<P>, NoInfer<I>, R | Promise<R>> {
   checkHandler(fn, "handler(function* (c) { … })");
-  return (c) => scopeFor(c).run(fn(c), nameOf(c), abandoned as (reason: unknown) => R);
+  return (c) => scopeFor(c).run<R>(fn(c), nameOf(c), abandoned as (reason: unknown) => R);
 }
 
 /**
@@ -39,15 +47,21 @@ export function handler<R extends Answer, E extends Env = Env, P extends string 
  * @param c Hono's context
  * @param fn returns the response
  * @example
+ * import { respond } from "@corio/http/hono";
+ * import { sleep } from "corio";
+ * import { Hono } from "hono";
+ *
+ * const app = new Hono();
  * app.get("/users/:id", (c) =>
  *   respond(c, function* () {
- *     return c.json(yield* findUser(c.req.param("id")));
+ *     yield* sleep(10);
+ *     return c.json({ id: c.req.param("id") });
  *   }),
  * );
  */
-export function respond<R extends Answer>(c: AnyContext, fn: () => Coroutine<R>): R | Promise<R> {
+export function respond<R extends Answer>(c: AnyContext, fn: () => Coroutine<R | Promise<R>>): R | Promise<R> {
   checkHandler(fn, "respond(c, function* () { … })");
-  return scopeFor(c).run(fn(), nameOf(c), abandoned as (reason: unknown) => R);
+  return scopeFor(c).run<R>(fn(), nameOf(c), abandoned as (reason: unknown) => R);
 }
 
 /**
@@ -58,6 +72,10 @@ export function respond<R extends Answer>(c: AnyContext, fn: () => Coroutine<R>)
  *
  * @param fn gets Hono's context, and `next`; may return a response
  * @example
+ * import { middleware } from "@corio/http/hono";
+ * import { Hono } from "hono";
+ *
+ * const app = new Hono();
  * app.use(
  *   middleware(function* (c, next) {
  *     const began = performance.now();
@@ -67,7 +85,7 @@ export function respond<R extends Answer>(c: AnyContext, fn: () => Coroutine<R>)
  * );
  */
 export function middleware<E extends Env = Env, P extends string = string, I extends Input = Input>(
-  fn: (c: Context<E, P, I>, next: () => Coroutine<void>) => Coroutine<Response | void>,
+  fn: (c: Context<E, P, I>, next: () => Coroutine<void>) => Coroutine<Response | Promise<Response> | void>,
 ): MiddlewareHandler<E, P, I> {
   checkHandler(fn, "middleware(function* (c, next) { … })");
   return async (c, next) => {
@@ -85,11 +103,21 @@ export function middleware<E extends Env = Env, P extends string = string, I ext
  * @param c the context of a coroutine handler
  * @throws a `CorioError` where no coroutine handler runs
  * @example
+ * import { handler, taskGroup } from "@corio/http/hono";
+ * import { type Coroutine, sleep } from "corio";
+ * import { Hono } from "hono";
+ *
+ * function* writeAuditLog(path: string): Coroutine<void> {
+ *   yield* sleep(10);
+ *   console.log(path);
+ * }
+ * const app = new Hono();
  * app.post(
  *   "/orders",
  *   handler(function* (c) {
  *     taskGroup(c).createTask(writeAuditLog(c.req.path));
- *     return c.json(yield* placeOrder(), 201);
+ *     yield* sleep(5);
+ *     return c.json({ accepted: true }, 201);
  *   }),
  * );
  */
@@ -103,6 +131,9 @@ export function taskGroup(c: AnyContext): TaskGroup {
  *
  * @param options `loop`: what the handlers run on, unless `serve` has got the request; default the running loop, if there is one
  * @example
+ * import { coroutines } from "@corio/http/hono";
+ * import { Hono } from "hono";
+ *
  * const app = new Hono().use(coroutines());
  */
 export function coroutines(options: { loop?: EventLoop } = {}): MiddlewareHandler {

@@ -41,12 +41,16 @@ export class RequestScope {
    * @returns the result, at once if nothing had to be waited for
    * @throws what the coroutine throws; an ExceptionGroup if that is its cancellation after a task of its group has failed
    */
-  run<T>(coroutine: Coroutine<T>, name: string, abandoned: (reason: unknown) => T | Promise<T>): T | Promise<T> {
+  run<T>(
+    coroutine: Coroutine<T | Promise<T>>,
+    name: string,
+    abandoned: (reason: unknown) => T | Promise<T>,
+  ): T | Promise<T> {
     if (!isCoroutine(coroutine)) throw noHandler("a coroutine function: function* (…) { … }", coroutine);
     const cancelled = this.#cancelled;
     const run: Run = { number: ++this.#count, task: undefined, group: undefined, cancelled };
     this.#runs.add(run);
-    let task: Task<T>;
+    let task: Task<T | Promise<T>>;
     try {
       task = this.loop.createTask(this.#main(run, coroutine), { name, eagerStart: cancelled === undefined });
     } catch (error) {
@@ -179,7 +183,7 @@ export class RequestScope {
     }
   }
 
-  async #resultOf<T>(run: Run, task: Task<T>, abandoned: (reason: unknown) => T | Promise<T>): Promise<T> {
+  async #resultOf<T>(run: Run, task: Task<T | Promise<T>>, abandoned: (reason: unknown) => T | Promise<T>): Promise<T> {
     try {
       return await task;
     } catch (error) {

@@ -16,6 +16,7 @@ export abstract class Connection {
   #one: Exchange | undefined;
   #others: Set<Exchange> | undefined;
   #onGoingAway: (() => void)[] | undefined;
+  #onIdle: (() => void) | undefined;
   #goesAway = false;
   #onOver: (() => void) | undefined;
 
@@ -43,7 +44,16 @@ export abstract class Connection {
     if (this.#one === exchange) this.#one = undefined;
     else this.#others?.delete(exchange);
     if (this.#goesAway) this.leave();
-    if (this.#onOver !== undefined && this.isIdle) this.#onOver();
+    if (!this.isIdle) return;
+    this.#onOver?.();
+    const onIdle = this.#onIdle;
+    this.#onIdle = undefined;
+    onIdle?.();
+  }
+
+  /** Calls back, once, when nothing is in flight any more. */
+  whenIdle(callback: () => void): void {
+    this.#onIdle = callback;
   }
 
   /**
@@ -106,6 +116,9 @@ export class Http1Connection extends Connection {
   }
 }
 
+// How long a connection that is cut may take to send what it has, in milliseconds.
+const GRACE = 1_000;
+
 // How long resets are counted, in milliseconds.
 const RESET_WINDOW = 10_000;
 
@@ -114,6 +127,7 @@ export class Http2Connection extends Connection {
   readonly isHttp2 = true;
   readonly #session: ServerHttp2Session;
   readonly #settings: ServeSettings;
+  #socket: Socket | undefined;
   #resets = 0;
   #countedFrom = 0;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -152,8 +166,18 @@ export class Http2Connection extends Connection {
     this.#session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM as never);
   }
 
+  /** What it stands on, which the session keeps to itself. */
+  standsOn(socket: Socket): void {
+    this.#socket = socket;
+  }
+
   destroy(): void {
     this.#session.destroy();
+    // Node ends it, and waits for the client's end, which it may never hear of
+    const socket = this.#socket;
+    if (socket === undefined || socket.destroyed) return;
+    socket.destroySoon();
+    setTimeout(() => socket.destroy(), GRACE).unref();
   }
 
   protected leave(): void {

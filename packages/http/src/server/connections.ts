@@ -24,6 +24,7 @@ export class Connections {
   readonly #settings: ServeSettings;
   readonly #onEmpty: () => void;
   #goAway = false;
+  #latestHttp2: Http2Connection | undefined;
   /** How many there have been. */
   accepted = 0;
 
@@ -42,6 +43,7 @@ export class Connections {
     server.on("secureConnection", (socket: TLSSocket) => {
       this.#handshakes.delete((socket as { _parent?: Socket })._parent as Socket);
       if (socket.alpnProtocol !== "h2") this.#addHttp1(socket);
+      else this.#latestHttp2?.standsOn(socket); // Node has made its session just before
     });
     // a client that failed in the handshake; Node leaves one open that was too slow
     server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
@@ -115,6 +117,7 @@ export class Connections {
   #addHttp2(session: ServerHttp2Session): void {
     const connection = new Http2Connection(session, this.#settings);
     this.#add(connection, session);
+    this.#latestHttp2 = connection;
     session.once("close", () => this.#delete(connection));
   }
 

@@ -89,6 +89,7 @@ export class Exchange implements RequestHost {
   #gone: CorioError | undefined;
   #timeUp = false;
   #isCancelled = false;
+  #isShutDown = false;
   #timer: TimerHandle | undefined;
 
   constructor(
@@ -113,6 +114,11 @@ export class Exchange implements RequestHost {
     connection.begun(this);
     if (this.isHttp2) outgoing.on("close", () => this.closed());
     else (outgoing as TrackedResponse).exchange = this;
+  }
+
+  /** Whether all of its answer was handed to Node. */
+  get isAnswered(): boolean {
+    return this.#outgoing.writableEnded;
   }
 
   get limits(): ServeSettings {
@@ -157,6 +163,13 @@ export class Exchange implements RequestHost {
     this.#handled = true;
     const rest = this.#sendError(error);
     if (rest !== undefined) this.#task = this.loop.createTask(rest, { name: `refusing ${this.#incoming.method}` });
+  }
+
+  /** Cancels the request's task, once: its cleanup is not disturbed by a shutdown that is asked for again. */
+  shutDown(reason: unknown): void {
+    if (this.#isShutDown) return;
+    this.#isShutDown = true;
+    this.cancel(reason);
   }
 
   /** Cancels the request's task. */

@@ -245,6 +245,11 @@ export class HttpServer {
       return;
     }
     socket.on("error", ignore);
+    if (!connection.isIdle && connection.exchanges.every(({ isAnswered }) => isAnswered)) {
+      // it has all of their answers, and has only not said yet that it has sent them
+      connection.whenIdle(() => this.loop.callFromHost(this.#beginUpgrade, incoming, socket, head));
+      return;
+    }
     // those before it end the connection: Node does not tell any more when it can take more of their answers
     if (!connection.isIdle) {
       connection.isEnding = true;

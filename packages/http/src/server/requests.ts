@@ -63,7 +63,7 @@ export class Requests implements Service {
   cancel(exchanges: Iterable<Exchange>, reason: unknown): void {
     for (const exchange of exchanges) {
       if (this.#queue.delete(exchange)) exchange.refuse(new HttpError(503));
-      else exchange.cancel(reason);
+      else exchange.shutDown(reason);
     }
   }
 

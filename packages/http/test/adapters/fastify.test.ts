@@ -10,7 +10,13 @@ import {
   wait,
   within,
 } from "corio";
-import { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, fastify } from "fastify";
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  fastify,
+} from "fastify";
 import { beforeEach, describe, expect, test } from "vitest";
 import { useCertificates } from "../../../node/test/support/certificates.js";
 import { runConnected } from "../../../node/test/support/run-connected.js";
@@ -268,10 +274,11 @@ describe("a coroutine hook", () => {
         const errors = handlingErrors(app);
         app.addHook(
           "preHandler",
-          handler(function* (request, reply) {
+          handler(function* (request, reply): Coroutine<unknown> {
             yield* sleep(1);
             if (request.headers.authorization === undefined) return reply.code(401).send("who are you?");
             if (request.headers.authorization !== "Bearer good") throw new Error("no good");
+            return undefined;
           }),
         );
         app.get("/", () => {
@@ -440,7 +447,7 @@ describe("the task group of a request", () => {
         app.get(
           "/between",
           {
-            onRequest: handler(function* (request: FastifyRequest) {
+            onRequest: handler(function* (request: FastifyRequest, _reply: FastifyReply) {
               taskGroup(request).createTask(failing);
             }),
             preHandler: async () => {
@@ -729,9 +736,8 @@ describeWith("openssl")("over HTTP/2", () => {
       const app = fastify({ http2: true, https: certificates.server });
       app.register(coroutines());
       waiting(app as unknown as FastifyInstance);
-      app.get(
-        "/hello",
-        handler(function* () {
+      app.get("/hello", (request) =>
+        respond(request, function* () {
           yield* sleep(1);
           return "hello";
         }),

@@ -266,7 +266,7 @@ describe("coroutine middleware", () => {
   test("may answer itself", async () => {
     const app = new Hono();
     app.use(
-      middleware(function* (c, next) {
+      middleware(function* (c, next): Coroutine<Response | void> {
         yield* sleep(1);
         if (c.req.header("authorization") === undefined) return c.text("who are you?", 401);
         yield* next();
@@ -611,7 +611,7 @@ describe("the task group of a request", () => {
   test("of a request is not needed for a time limit around what follows: it is cancelled, and waited for", async () => {
     const app = new Hono();
     app.use(
-      middleware(function* (c, next) {
+      middleware(function* (c, next): Coroutine<Response | void> {
         try {
           yield* within(timeout(20), () => next());
         } catch (error) {
@@ -755,7 +755,7 @@ describe("a request whose client goes away", () => {
     const app = new Hono()
       .get(
         "/",
-        handler(function* (c) {
+        handler(function* (): Coroutine<Response> {
           try {
             yield* journal.waits("handler");
           } finally {
@@ -883,13 +883,15 @@ describe("an app that another one runs", () => {
     return app;
   };
 
+  const asked = async (app: Hono, path: string, init?: RequestInit): Promise<Response> => app.request(path, init);
+
   test("needs coroutines(), and answers app.request()", async () => {
     await run(function* () {
       const it = app();
-      const response = yield* until(it.request("/users/5"));
+      const response = yield* until(asked(it, "/users/5"));
       expect(yield* until(response.text())).toBe("5");
       expect(journal.entries).toEqual(["task waits", "task waited", "task over"]);
-      const failed = yield* until(it.request("/fail"));
+      const failed = yield* until(asked(it, "/fail"));
       expect([failed.status, yield* until(failed.text())]).toEqual([500, "handled broken"]);
     });
   });
@@ -899,14 +901,14 @@ describe("an app that another one runs", () => {
       const it = app();
       const controller = new AbortController();
       const { signal } = controller;
-      const asked = createTask(until(it.request("/wait", { signal })));
+      const answered = createTask(until(asked(it, "/wait", { signal })));
       yield* journal.until("task waits");
       controller.abort();
-      expect((yield* asked).status).toBe(499);
+      expect((yield* answered).status).toBe(499);
       expect(journal.entries).toEqual(expect.arrayContaining(["handler over", "task over"]));
       journal.entries.length = 0;
       // what is begun for a request that nobody waits for is not
-      expect((yield* until(it.request("/wait", { signal }))).status).toBe(499);
+      expect((yield* until(asked(it, "/wait", { signal }))).status).toBe(499);
       expect(journal.entries).toEqual([]);
     });
   });
@@ -932,7 +934,7 @@ describe("an app that another one runs", () => {
           ),
         ),
       );
-      expect(yield* until((yield* until(it.request("/"))).text())).toBe("text");
+      expect(yield* until((yield* until(asked(it, "/"))).text())).toBe("text");
     });
   });
 

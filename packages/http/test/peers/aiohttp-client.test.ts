@@ -213,10 +213,10 @@ describeWith("aiohttp", "openssl")("a client of aiohttp with TLS", () => {
     asking(
       function* (client, url) {
         const localhost = (path: string): string => url(path).replace("127.0.0.1", "localhost");
-        const echoed = yield* until(client.request({ url: localhost("/echo"), method: "POST", body: text }));
-        expect(JSON.parse(echoed.text)).toMatchObject({ url: localhost("/echo"), sha256: sha256(text) });
         const conversed = yield* until(client.webSocket({ url: localhost("/ws"), send: ["text"] }));
         expect(conversed).toMatchObject({ received: ["text"], closeCode: 1000 });
+        const echoed = yield* until(client.request({ url: localhost("/echo"), method: "POST", body: text }));
+        expect(JSON.parse(echoed.text)).toMatchObject({ url: localhost("/echo"), sha256: sha256(text) });
       },
       { tls: certificates.server, maxBodySize: 2_000_000 },
     )());

@@ -23,7 +23,9 @@ describeWith("curl")("curl", () => {
     (body: (ask: Ask, service: Service, server: HttpServer) => Coroutine<void>, options: ServingOptions = {}) =>
     (): Promise<void> =>
       serving((server, service) => {
-        const ask: Ask = (path, args = [], input) => until(curl([...args, server.url + path], input));
+        function* ask(path: string, args: readonly string[] = [], input?: string | Uint8Array): Coroutine<Curled> {
+          return yield* until(curl([...args, server.url + path], input));
+        }
         return body(ask, service, server);
       }, options);
 
@@ -356,8 +358,12 @@ describeWith("curl", "openssl")("curl with TLS", () => {
     try {
       const trust = ["--cacert", files.path("ca", certificates.ca)];
       await serving(
-        (server, service) =>
-          body((path, args = [], input) => until(curl([...trust, ...args, server.url + path], input)), service, server),
+        (server, service) => {
+          function* ask(path: string, args: readonly string[] = [], input?: string | Uint8Array): Coroutine<Curled> {
+            return yield* until(curl([...trust, ...args, server.url + path], input));
+          }
+          return body(ask, service, server);
+        },
         { tls: certificates.server, http2: true, maxBodySize: 10_000_000, ...options },
       );
     } finally {

@@ -15,7 +15,7 @@ import { type EchoedRequest, type Service, serving, type ServingOptions } from "
 const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
 const large = randomBytes(3_000_000);
-const roomy: ServingOptions = { maxBodySize: 10_000_000 };
+const roomy = { maxBodySize: 10_000_000 } as const;
 
 const asking =
   (body: (server: HttpServer, service: Service) => Coroutine<void>, options?: ServingOptions) => (): Promise<void> =>

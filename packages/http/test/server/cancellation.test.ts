@@ -66,7 +66,7 @@ describe.each(moments)("cancelled %s, at each of its awaits,", (moment) => {
         })(),
       );
       if (ended.cancelled) expect(server).toBeUndefined();
-      yield* (server as HttpServer | undefined)?.shutdown() ?? sleep(0);
+      yield* server?.shutdown() ?? sleep(0);
     });
   });
 
@@ -78,7 +78,7 @@ describe.each(moments)("cancelled %s, at each of its awaits,", (moment) => {
           server = yield* serve(ok, { host: "localhost", port: 0 });
         })(),
       );
-      yield* (server as HttpServer | undefined)?.shutdown() ?? sleep(0);
+      yield* server?.shutdown() ?? sleep(0);
     });
   });
 
@@ -232,7 +232,7 @@ describe("a handler that is cancelled from inside", () => {
 
 /** How the cleanup of a request ends that is cancelled for one reason, and then for another. */
 describe("a request that is cancelled twice", () => {
-  it.fails("cleans up undisturbed when its client leaves after the time was up", function* () {
+  it("cleans up undisturbed when its client leaves after the time was up", function* () {
     const released = new Event();
     const ends: string[] = [];
     const handler: RequestHandler = function* () {
@@ -265,7 +265,7 @@ describe("a request that is cancelled twice", () => {
         try {
           yield* sleep(60_000);
         } catch (error) {
-          ends.push(isCancelled(error) ? String((error.reason as { code: string }).code) : "?");
+          ends.push(isCancelled(error) ? (error.reason as { code: string }).code : "?");
         }
       }
       return new Response("never");

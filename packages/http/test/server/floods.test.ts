@@ -1,4 +1,4 @@
-import { type Coroutine, Event, sleep, until, within } from "corio";
+import { type Coroutine, Event, until, within } from "corio";
 import { describe, expect } from "vitest";
 import { type RequestHandler, Response } from "../../src/index.js";
 import { useCertificates } from "../../../node/test/support/certificates.js";

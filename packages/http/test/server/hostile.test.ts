@@ -55,7 +55,7 @@ function* noting<T>(fate: Fate, body: Coroutine<T>): Coroutine<T> {
     return result;
   } catch (error) {
     fate.ends.push(
-      isCancelled(error) ? `cancelled: ${(error.reason as { code?: string } | undefined)?.code}` : `${error}`,
+      isCancelled(error) ? `cancelled: ${(error.reason as { code?: string } | undefined)?.code}` : String(error),
     );
     throw error;
   } finally {
@@ -269,14 +269,14 @@ describe.each(departures)("a client that %s", (_how, leave) => {
 });
 
 describe("a client that ends its side of the connection", () => {
-  it("is answered if the answer is there at once", function* () {
+  it("is told the end as well", function* () {
     yield* within(
       serving(() => new Response("ok")),
       (serving) =>
         within(client(serving), function* (connection) {
           yield* until(connection.send(request("GET /")));
-          connection.end();
           expect((yield* until(nextAnswer(connection))).body).toBe("ok");
+          connection.end();
           expect(yield* until(connection.over())).toBe("end");
         }),
     );
@@ -516,8 +516,7 @@ const numbers = asyncGenerator(function* () {
 });
 
 async function* rejecting(): AsyncGenerator<string> {
-  throw new Error("secret");
-  yield "never";
+  yield await Promise.reject<string>(new Error("secret"));
 }
 
 describe("a handler that", () => {

@@ -91,7 +91,10 @@ function* answer(stream: ClientHttp2Stream): Coroutine<Answer> {
   stream.on("error", () => {});
   stream.on("response", (headers) => (status = headers[":status"]));
   stream.on("data", (data: Buffer) => (body += data.toString()));
-  if (!stream.closed) yield* until(new Promise((resolve) => stream.once("close", resolve)));
+  let over = stream.closed;
+  // "close" does not come while a body that nobody wants is still on its way
+  for (const event of ["end", "close"]) stream.once(event, () => (over = true));
+  yield* eventually(() => over);
   return { status, body, code: stream.rstCode };
 }
 
@@ -155,12 +158,26 @@ describe("a request of HTTP/2 that the client takes back", () => {
       }
     };
     yield* within(serving2(handler), (serving) =>
-      within(session(serving), function* (client) {
-        const stream = client.request({ ":path": "/", ":method": "POST" });
-        stream.on("error", () => {});
-        stream.write("half");
+      within(frames(serving), function* (client) {
+        // Node's client would end its body in good order first
+        yield* until(
+          client.send(
+            frame(
+              HEADERS,
+              END_HEADERS,
+              1,
+              headerBlock([
+                [":method", "POST"],
+                [":scheme", "https"],
+                [":authority", "localhost"],
+                [":path", "/"],
+              ]),
+            ),
+            frame(DATA, 0, 1, "half"),
+          ),
+        );
         yield* eventually(() => ends.length === 1);
-        stream.close(NGHTTP2_CANCEL);
+        yield* until(client.send(frame(RST_STREAM, 0, 1, uint32(NGHTTP2_CANCEL))));
         yield* serving.quiet();
         expect(ends).toEqual(["begun", "cancelled"]);
       }),
@@ -602,7 +619,7 @@ describe("a connection of HTTP/2", () => {
   it("answers a handler that does not read the body, and goes on with others", function* () {
     yield* within(serving2(ok), (serving) =>
       within(session(serving), function* (client) {
-        for (const length of [10, 60_000, 10_000_000]) {
+        for (const length of [10, 60_000, 3_000_000]) {
           const stream = client.request({ ":path": "/", ":method": "POST" });
           stream.on("error", () => {});
           stream.write("x".repeat(length));

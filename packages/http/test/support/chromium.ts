@@ -11,7 +11,7 @@ if ("problem" in found) console.warn(`The browser tests are skipped. ${found.pro
 export const describeInChromium: typeof describe.skip = "problem" in found ? describe.skip : describe;
 
 /** A page that is open. */
-export interface OpenPage extends Started {
+interface OpenPage extends Started {
   readonly page: Page;
   /**
    * Closes it.
