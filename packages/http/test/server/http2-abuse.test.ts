@@ -185,7 +185,7 @@ describe("a request of HTTP/2 that the client takes back", () => {
   });
 
   it.each([1, 1_000_000])(
-    "while the answer streams ends that, and closes the source: pieces of %i bytes",
+    "while the answer streams ends that, and closes the source: pieces of %s bytes",
     function* (size) {
       const closed: string[] = [];
       const endless = asyncGenerator(function* () {
