@@ -20,6 +20,8 @@ export class UpgradingServer {
   readonly #sockets = new Set<Duplex>();
   readonly #goingAway: (() => void)[] = [];
   #loop: EventLoop | undefined;
+  // kept, for a request may be looked at when the server is closed
+  #port = 0;
 
   /** @param options `delay`: for how many milliseconds a request waits for its answer */
   constructor(answer: (request: Request) => Response, { delay = 0 }: { delay?: number } = {}) {
@@ -42,7 +44,7 @@ export class UpgradingServer {
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#port;
   }
 
   get host(): string {
@@ -68,6 +70,7 @@ export class UpgradingServer {
     this.#loop = getRunningLoop();
     this.#server.listen(0, "127.0.0.1");
     yield* until(once(this.#server, "listening"));
+    this.#port = (this.#server.address() as AddressInfo).port;
     return this;
   }
 
