@@ -1,4 +1,5 @@
 import { CorioError, type EventLoop, type Future } from "corio";
+import { fail } from "../errors/fail.js";
 import { Connection } from "./connection.js";
 import type { Connector, Route } from "./connector.js";
 
@@ -280,12 +281,6 @@ export class ConnectionPool {
     const waitsForOpening = !host.onlyHttp1 && host.opening > 0;
     if (!waitsForOpening && host.connections.size < this.#options.limitPerHost) this.#queue.add(host);
   }
-}
-
-function fail(future: Future<unknown>, error: unknown): void {
-  if (future.done) return;
-  future.setException(error);
-  future.exception();
 }
 
 /** @internal */

@@ -1,4 +1,5 @@
 import { type Coroutine, type EventLoop, type Future, sleep } from "corio";
+import { fail } from "../errors/fail.js";
 import type { CookieJar } from "./cookie-jar.js";
 import type { Dispatcher } from "undici";
 import { ClientConnectionError, RedirectError, ServerDisconnectedError } from "../errors/client-error.js";
@@ -290,10 +291,4 @@ const MOST_REFUSALS = 3;
 function isRefused(error: unknown): boolean {
   if (!(error instanceof ServerDisconnectedError)) return false;
   return (error.cause as { code?: unknown } | undefined)?.code === REFUSED;
-}
-
-function fail(future: Future<unknown>, error: unknown): void {
-  if (future.done) return;
-  future.setException(error);
-  future.exception();
 }

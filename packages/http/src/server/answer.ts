@@ -16,6 +16,7 @@ import { bytesOf } from "../messages/body-chunk.js";
 import type { HeaderList } from "../messages/header-list.js";
 import { TEXT } from "../messages/response.js";
 import type { Connection } from "./connection.js";
+import { settle } from "./settle.js";
 
 /** @internal What Node sends an answer by. */
 export type Outgoing = ServerResponse | Http2ServerResponse;
@@ -313,10 +314,6 @@ function hasNoBody(status: number): boolean {
 
 function isTcp(socket: Socket): boolean {
   return socket.remoteAddress !== undefined && !("encrypted" in socket);
-}
-
-function settle(future: Future<void>): void {
-  if (!future.done) future.setResult();
 }
 
 function announcedLength(headers: HeaderList): number | undefined {

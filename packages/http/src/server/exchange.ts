@@ -29,6 +29,7 @@ import { clientGone } from "./client-gone.js";
 import type { Connection } from "./connection.js";
 import type { RequestHandler, ServeSettings } from "./serve-options.js";
 import type { TrackedResponse } from "./tracked-response.js";
+import { settle } from "./settle.js";
 
 /** @internal What Node has of a request. */
 export type Incoming = IncomingMessage | Http2ServerRequest;
@@ -459,10 +460,6 @@ export class Exchange implements RequestHost {
 
 function goneIn(exchange: Exchange): void {
   exchange.clientGone();
-}
-
-function settle(future: Future<void>): void {
-  if (!future.done) future.setResult();
 }
 
 function errorAnswer({ status, message, headers }: HttpError): [AnswerHead, string] {

@@ -11,6 +11,7 @@ import { Requests } from "./requests.js";
 import type { RequestHandler, ServeSettings } from "./serve-options.js";
 import { TrackedResponse } from "./tracked-response.js";
 import { isWebSocketRequest, putBack } from "./websocket-request.js";
+import { settle } from "./settle.js";
 
 // Node takes one connection each time that it looks. Beyond the backlog they have come after the shutdown began.
 const BACKLOG = 511;
@@ -355,10 +356,6 @@ export class HttpServer {
 }
 
 function ignore(): void {}
-
-function settle(future: Future<void>): void {
-  if (!future.done) future.setResult();
-}
 
 /** Waits until the host has looked so many times for what has come. */
 function* poll(loop: EventLoop, times: number): Coroutine<void> {

@@ -2,6 +2,7 @@ import { type IncomingMessage, validateHeaderName, validateHeaderValue } from "n
 import type { Duplex } from "node:stream";
 import { CorioError, type Coroutine, type EventLoop, type Future, getRunningLoop, type TimerHandle } from "corio";
 import { type ClientOptions, WebSocket } from "ws";
+import { fail } from "../errors/fail.js";
 import { ClientConnectionError, ServerDisconnectedError } from "../errors/client-error.js";
 import { WebSocketHandshakeError } from "../errors/client-response-error.js";
 import { invalidArgument } from "../errors/invalid-argument.js";
@@ -215,11 +216,4 @@ function wordsOf(error: Error): string {
 
 function succeed<T>(future: Future<T>, value: T): void {
   if (!future.done) future.setResult(value);
-}
-
-// Who does not wait any more is not told, and nothing is reported either.
-function fail(future: Future<unknown>, error: Error): void {
-  if (future.done) return;
-  future.setException(error);
-  future.exception();
 }
